@@ -1,0 +1,43 @@
+// One pass over the samples, shifted per class so that nothing cancels (METRICS.md section 3.1).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/admission.h"
+#include "kernels/batch.h"
+#include "kernels/device.h"
+#include "kernels/statistics.h"
+
+namespace ncscope {
+
+// Collects samples into Statistics. For class c, r_c is the first feature of c that was added;
+// sums run over h - r_c, which is (nearly) exact once classes have collapsed. The result does not
+// depend on how the samples were cut into batches: it is the same to the bit.
+class Accumulator {
+ public:
+  // Allocates the state on the device: about K d (8 + w) + 8 d^2 + w (d^2 + kTileRows d) bytes, w =
+  // 4 or, for float64 input, 8. Throws OutOfMemory, InvalidArgument for K or d of 0.
+  Accumulator(Device& device, size_t num_classes, size_t dim, DType type);
+
+  // Adds the rows of a batch whose label is not kDroppedRow. `device` is any of the same kind as
+  // the constructor's. Throws InvalidArgument if dim or type differ.
+  void add(Device& device, const Batch& batch);
+
+  // Counts rows that admission dropped.
+  void add_dropped(const Dropped& dropped);
+
+  // The canonical state of everything added. The accumulator may not be used afterwards.
+  Statistics finish(Device& device);
+
+  uint64_t samples() const { return sums_.samples; }
+
+  // Device bytes that a state of this shape takes.
+  static size_t bytes_needed(size_t num_classes, size_t dim, DType type);
+
+ private:
+  ClassSums sums_;
+  Dropped dropped_;
+};
+
+}  // namespace ncscope

@@ -1,0 +1,56 @@
+// The second look at the samples: how the classifier and the nearest class centre decide (NC4).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/batch.h"
+#include "kernels/classifier.h"
+#include "kernels/device.h"
+#include "kernels/statistics.h"
+
+namespace ncscope {
+
+// Counts per class; those of two sets of samples add up.
+struct DecisionCounts {
+  enum class Source { kNone, kClassifier, kPredictions };
+
+  Source source = Source::kNone;             // where the classifier's decisions came from
+  std::vector<uint64_t> samples;             // [K]
+  std::vector<uint64_t> agreement;           // [K] classifier = nearest centre; 0 without source
+  std::vector<uint64_t> ncc_correct;         // [K] nearest centre = label
+  std::vector<uint64_t> classifier_correct;  // [K] classifier = label; 0 without source
+
+  // Adds `other`; throws InvalidArgument if K or source differ.
+  void add(const DecisionCounts& other);
+};
+
+// Counts decisions of batches against fixed centres.
+class DecisionCounter {
+ public:
+  // Centres are the means of `centers`, its absent classes left out, and both are scored about
+  // their global mean, since float32 distances about a far origin are wrong. `classifier` may be
+  // null; then predictions of the batches stand for its decisions.
+  DecisionCounter(Device& device, const Statistics& centers, const Classifier* classifier);
+
+  // Counts the rows of a batch whose label is not kDroppedRow. Throws InvalidArgument if dim
+  // differs, or if some batches have predictions and some have not (without a classifier).
+  void add(Device& device, const Batch& batch);
+
+  const DecisionCounts& counts() const { return counts_; }
+
+ private:
+  size_t dim_ = 0;
+  bool has_classifier_ = false;
+  bool seen_batch_ = false;
+  std::vector<uint32_t> classes_;      // [P] label of each centre
+  std::vector<double> center_;         // [d] mu_G
+  DeviceMatrix centers_;               // [P, d] mu_c - mu_G
+  std::vector<double> center_offset_;  // [P] -||mu_c - mu_G||^2 / 2
+  DeviceMatrix weight_;                // [K, d]
+  std::vector<double> bias_;           // [K]
+  DecisionCounts counts_;
+};
+
+}  // namespace ncscope

@@ -1,0 +1,215 @@
+// What the algorithms of kernels/ need of a processor: one class, medium-grained primitives.
+// Public methods check shapes once and then call the private hooks, so that errors are the same on
+// every device; a device implements the hooks only.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "kernels/batch.h"
+#include "kernels/matrix.h"
+
+namespace ncscope {
+
+// Memory of a device; freed with the buffer. Movable.
+class DeviceBuffer {
+ public:
+  DeviceBuffer() = default;
+  DeviceBuffer(void* data, size_t bytes, void (*release)(void*))
+      : data_(data, release), bytes_(bytes) {}
+  void* data() const { return data_.get(); }
+  size_t bytes() const { return bytes_; }
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(data_.get());
+  }
+
+ private:
+  std::unique_ptr<void, void (*)(void*)> data_{nullptr, [](void*) {}};
+  size_t bytes_ = 0;
+};
+
+// A contiguous [rows, cols] float64 matrix in device memory.
+class DeviceMatrix {
+ public:
+  DeviceMatrix() = default;
+  DeviceMatrix(DeviceBuffer buffer, size_t rows, size_t cols)
+      : buffer_(std::move(buffer)), rows_(rows), cols_(cols) {}
+  Matrix view() const { return {buffer_.as<double>(), rows_, cols_}; }
+  operator Matrix() const { return view(); }
+  operator ConstMatrix() const { return view(); }
+  size_t rows() const { return rows_; }
+  size_t cols() const { return cols_; }
+
+ private:
+  DeviceBuffer buffer_;
+  size_t rows_ = 0;
+  size_t cols_ = 0;
+};
+
+// Who computes, for the report.
+struct DeviceInfo {
+  std::string backend;  // "cpu", "cuda"
+  std::string name;     // model of the processor or card
+  std::string math;     // "exact" unless a faster mode was asked for
+  std::vector<std::string> libraries;
+  uint32_t parallelism = 0;  // host threads or multiprocessors
+  std::string driver;        // empty where there is none
+};
+
+// Rows that wait for one scatter update. Fixed, so that results do not depend on batch sizes.
+inline constexpr size_t kTileRows = 2048;
+
+// The state of an accumulator in device memory. T is float, or double for float64 input.
+struct ClassSums {
+  size_t num_classes = 0;  // K
+  size_t dim = 0;          // d
+  DType type = DType::kFloat32;
+  uint64_t samples = 0;
+  size_t tile_fill = 0;          // rows of `tile` in use
+  double sum_squares = 0;        // sum of ||h||^2
+  std::vector<uint64_t> counts;  // [K] n_c, host
+  DeviceBuffer references;       // [K, d] T, r_c; rows of classes not seen are not set
+  DeviceBuffer sums;             // [K, d] double, s_c = sum of h - r_c
+  DeviceBuffer squares;          // [K] double, q_c = sum of ||h - r_c||^2
+  DeviceBuffer tile;             // [kTileRows, d] T, shifted rows not yet in `scatter`
+  DeviceBuffer scatter;          // [d, d] double, upper triangle of sum (h-r_y)(h-r_y)^T
+  DeviceBuffer partial;          // [d, d] T, upper triangle of one tile's products
+};
+
+// Mean and sum of squared deviations of a stream of values; merges without cancellation.
+struct Moments {
+  uint64_t count = 0;
+  double mean = 0;
+  double m2 = 0;
+  double variance() const { return count == 0 ? 0 : m2 / static_cast<double>(count); }
+};
+
+// Two classes (row indices) and the value that singles them out.
+struct PairExtreme {
+  size_t first = 0;  // first < second
+  size_t second = 0;
+  double value = 0;
+};
+
+// What pair_reduce is asked for.
+struct PairInput {
+  ConstMatrix rows;                          // [P, d] centred vectors x_c, device memory
+  std::span<const double> squared_norms;     // [P] ||x_c||^2, host
+  std::span<const double> within_variances;  // [P] v_c, host; empty: no cdnv
+  // Two rows closer than this are equal: no number can tell them apart. [P], host; rows c and c'
+  // are equal if ||x_c - x_c'|| <= resolution[c] + resolution[c']. Empty: 0.
+  std::span<const double> resolution;
+  double etf_scale = 0;  // alpha of gram_residual below
+};
+
+// Sums over the P (P - 1) / 2 pairs c < c', taken in one sweep.
+struct PairSums {
+  uint64_t pairs = 0;
+  Moments cosine;                        // of cos(x_c, x_c'), pairs with a zero vector left out
+  double max_angle_sum = 0;              // sum of |cos + 1/(P-1)|, same pairs
+  std::optional<PairExtreme> coherence;  // largest cosine; lowest pair on ties
+  double cdnv_sum = 0;                   // of (v_c + v_c') / (2 dist^2), equal pairs left out
+  double cdnv_fourth_sum = 0;            // of (v_c + v_c') / (2 dist^4)
+  std::optional<PairExtreme> cdnv_worst;
+  std::optional<PairExtreme> equal;  // first pair (lowest first, then second) that is equal
+  double gram_residual = 0;  // sum over all (c, c'), c = c' too, of (<x_c, x_c'> - alpha E_cc')^2
+  std::vector<size_t> nearest;           // [P] row with the smallest distance; lowest on ties
+  std::vector<double> nearest_distance;  // [P] that distance
+};
+
+// Scores a_c . (h - center) + t_c.
+struct AffineScores {
+  ConstMatrix rows;                // [m, d] a_c, device memory
+  std::span<const double> center;  // [d], host; empty: 0
+  std::span<const double> offset;  // [m] t_c, host
+};
+
+class Device {
+ public:
+  Device() = default;
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+  virtual ~Device() = default;
+
+  virtual DeviceInfo info() const = 0;
+
+  // Uninitialised memory; throws OutOfMemory.
+  DeviceBuffer allocate(size_t bytes);
+  DeviceMatrix matrix(size_t rows, size_t cols);
+  // A device copy of [rows, cols] host values.
+  DeviceMatrix upload(ConstMatrix host);
+  // Copies between host and device; ranges are the caller's to keep in bounds.
+  void copy_to_device(void* device, const void* host, size_t bytes);
+  void copy_to_host(void* host, const void* device, size_t bytes);
+  void download(ConstMatrix device, double* host);  // to contiguous [rows, cols]
+  void zero(void* device, size_t bytes);
+
+  // Adds the rows of `batch` with a label >= 0 to `sums`, in order: the first row of a class
+  // becomes its r_c; class sums and squared norms in float64; shifted rows go to the tile, and a
+  // full tile to the scatter: products in T, sums across tiles in float64.
+  void accumulate(const Batch& batch, ClassSums& sums);
+  // Moves a partly filled tile into the scatter.
+  void flush(ClassSums& sums);
+
+  // C = alpha op(A) op(B) + beta C; op is the transpose where the flag says so. beta = 0 does not
+  // read C.
+  void gemm(bool transpose_a, bool transpose_b, double alpha, ConstMatrix a, ConstMatrix b,
+            double beta, Matrix c);
+  // C = alpha A^T A + beta C (transpose) or alpha A A^T + beta C; C symmetric, both triangles are
+  // written.
+  void syrk(bool transpose, double alpha, ConstMatrix a, double beta, Matrix c);
+  // Overwrites the lower triangle of a symmetric A by L with A = L L^T; the upper one is undefined
+  // afterwards. False if A is not positive definite (A is then undefined).
+  bool cholesky(Matrix a);
+  // Solves L L^T X = B in place of B, with L of cholesky().
+  void cholesky_solve(ConstMatrix factor, Matrix b);
+  // Eigenvalues, ascending, of a symmetric A; its rows become the orthonormal eigenvectors. Throws
+  // NumericalError where the iteration does not converge.
+  std::vector<double> eigh(Matrix a);
+  // out[r] = <a_r, b_r>, host result.
+  std::vector<double> row_dots(ConstMatrix a, ConstMatrix b);
+  // Row r of A times factors[r] (host).
+  void scale_rows(Matrix a, std::span<const double> factors);
+  // Subtracts `v` [cols] (host) from every row of A.
+  void subtract_row(Matrix a, std::span<const double> v);
+
+  // All pair metrics of the rows in one tiled sweep of the upper triangle; memory O(P + tile^2).
+  // Throws InvalidArgument for P < 2.
+  PairSums pair_reduce(const PairInput& input);
+  // Sum over (c, c') of (<a_c, b_c'> - alpha E_cc')^2 with E = (I - 11^T/P)/sqrt(P-1), tile by
+  // tile; a and b are [P, d].
+  double gram_residual(ConstMatrix a, ConstMatrix b, double alpha);
+  // For each row h of the batch the c with the largest score; ties go to the lowest c. Dropped rows
+  // too. Decisions are those of float64 arithmetic in the order of the columns, whatever the
+  // device: a faster pass may only decide rows whose margin exceeds its own rounding error.
+  std::vector<int32_t> argmax_affine(const Batch& batch, const AffineScores& scores);
+
+ private:
+  virtual DeviceBuffer do_allocate(size_t bytes) = 0;
+  virtual void do_copy_to_device(void* device, const void* host, size_t bytes) = 0;
+  virtual void do_copy_to_host(void* host, const void* device, size_t bytes) = 0;
+  virtual void do_zero(void* device, size_t bytes) = 0;
+  virtual void do_accumulate(const Batch& batch, ClassSums& sums) = 0;
+  virtual void do_flush(ClassSums& sums) = 0;
+  virtual void do_gemm(bool transpose_a, bool transpose_b, double alpha, ConstMatrix a,
+                       ConstMatrix b, double beta, Matrix c) = 0;
+  virtual void do_syrk(bool transpose, double alpha, ConstMatrix a, double beta, Matrix c) = 0;
+  virtual bool do_cholesky(Matrix a) = 0;
+  virtual void do_cholesky_solve(ConstMatrix factor, Matrix b) = 0;
+  virtual std::vector<double> do_eigh(Matrix a) = 0;
+  virtual std::vector<double> do_row_dots(ConstMatrix a, ConstMatrix b) = 0;
+  virtual void do_scale_rows(Matrix a, std::span<const double> factors) = 0;
+  virtual void do_subtract_row(Matrix a, std::span<const double> v) = 0;
+  virtual PairSums do_pair_reduce(const PairInput& input) = 0;
+  virtual double do_gram_residual(ConstMatrix a, ConstMatrix b, double alpha) = 0;
+  virtual std::vector<int32_t> do_argmax_affine(const Batch& batch, const AffineScores& scores) = 0;
+};
+
+}  // namespace ncscope

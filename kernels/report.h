@@ -1,0 +1,34 @@
+// From state to report: runs every metric over one Statistics.
+#pragma once
+
+#include <string>
+
+#include "kernels/classifier.h"
+#include "kernels/decisions.h"
+#include "kernels/device.h"
+#include "kernels/report_values.h"
+#include "kernels/statistics.h"
+
+namespace ncscope {
+
+// Version of METRICS.md's definitions that the numbers follow.
+inline constexpr const char* kDefinitionsVersion = "1";
+
+// How classes weigh in mu_G and S_B: 1/P each, or n_c/N.
+enum class Weighting { kUniform, kByCount };
+
+// "uniform" or "by_count"; throws InvalidArgument naming the choices.
+Weighting parse_weighting(std::string_view name);
+
+struct ReportOptions {
+  Weighting weighting = Weighting::kUniform;
+};
+
+// All metrics of the samples behind `statistics`. `classifier` and `decisions` may be null; what
+// needs them is then undefined with a reason. Throws InvalidArgument for N = 0 or where the shapes
+// of the three differ. Never throws for degenerate data: such metrics are undefined.
+ReportValues compute_report(Device& device, const Statistics& statistics,
+                            const Classifier* classifier, const DecisionCounts* decisions,
+                            const ReportOptions& options);
+
+}  // namespace ncscope

@@ -1,0 +1,65 @@
+// The numbers of a report by path ("nc1.pinv"), as metrics write them. Paths are the field paths
+// of the Report message, so a new metric needs no other plumbing than its field there.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace ncscope {
+
+struct Undefined {
+  std::string metric;  // path of a metric or of a group
+  std::string reason;
+};
+
+struct Warning {
+  std::string code;  // stable, such as "rank_deficient"
+  std::string message;
+};
+
+class ReportValues {
+ public:
+  // Records a metric. A value that is not finite is recorded as undefined instead.
+  void set(std::string_view path, double value);
+  void set_integer(std::string_view path, uint64_t value);
+  void set_pair(std::string_view path, uint32_t first, uint32_t second);
+  void set_text(std::string_view path, std::string value);
+  // A column of the per-class table, one entry per present class; `field` is that of ClassReport.
+  void set_column(std::string_view field, std::vector<double> values);
+  // The same where some classes have no value.
+  void set_column(std::string_view field, std::vector<std::optional<double>> values);
+  // Says why a metric, or a whole group, has no value.
+  void undefined(std::string_view path, std::string reason);
+  void warn(std::string_view code, std::string message);
+
+  std::optional<double> number(std::string_view path) const;  // set() and set_integer()
+  std::optional<std::string> reason(std::string_view path) const;
+
+  const std::map<std::string, double, std::less<>>& numbers() const { return numbers_; }
+  const std::map<std::string, uint64_t, std::less<>>& integers() const { return integers_; }
+  const std::map<std::string, std::pair<uint32_t, uint32_t>, std::less<>>& pairs() const {
+    return pairs_;
+  }
+  const std::map<std::string, std::string, std::less<>>& texts() const { return texts_; }
+  const std::map<std::string, std::vector<std::optional<double>>, std::less<>>& columns() const {
+    return columns_;
+  }
+  const std::vector<Undefined>& undefined() const { return undefined_; }
+  const std::vector<Warning>& warnings() const { return warnings_; }
+
+ private:
+  std::map<std::string, double, std::less<>> numbers_;
+  std::map<std::string, uint64_t, std::less<>> integers_;
+  std::map<std::string, std::pair<uint32_t, uint32_t>, std::less<>> pairs_;
+  std::map<std::string, std::string, std::less<>> texts_;
+  std::map<std::string, std::vector<std::optional<double>>, std::less<>> columns_;
+  std::vector<Undefined> undefined_;
+  std::vector<Warning> warnings_;
+};
+
+}  // namespace ncscope
