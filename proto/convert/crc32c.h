@@ -9,4 +9,7 @@ namespace ncscope {
 // Checksum of `data`, continuing from the checksum of what came before it (0 at the start).
 uint32_t crc32c(const void* data, size_t bytes, uint32_t before = 0);
 
+// The same without special instructions.
+uint32_t crc32c_portable(const void* data, size_t bytes, uint32_t before = 0);
+
 }  // namespace ncscope
