@@ -1,0 +1,21 @@
+// Reductions that follow in the next commits.
+#include "kernels/cpu/cpu_device.h"
+#include "kernels/errors.h"
+
+namespace ncscope {
+
+void CpuDevice::do_accumulate(const Batch&, ClassSums&) {
+  throw DeviceError("accumulate: not built yet");
+}
+void CpuDevice::do_flush(ClassSums&) { throw DeviceError("flush: not built yet"); }
+PairSums CpuDevice::do_pair_reduce(const PairInput&) {
+  throw DeviceError("pair_reduce: not built yet");
+}
+double CpuDevice::do_gram_residual(ConstMatrix, ConstMatrix, double) {
+  throw DeviceError("gram_residual: not built yet");
+}
+std::vector<int32_t> CpuDevice::do_argmax_affine(const Batch&, const AffineScores&) {
+  throw DeviceError("argmax_affine: not built yet");
+}
+
+}  // namespace ncscope
