@@ -17,13 +17,16 @@ struct DecisionCounts {
   enum class Source { kNone, kClassifier, kPredictions };
 
   Source source = Source::kNone;             // where the classifier's decisions came from
+  uint32_t centers = 0;                      // P, the nearest-centre rule's choices
   std::vector<uint64_t> samples;             // [K]
   std::vector<uint64_t> agreement;           // [K] classifier = nearest centre; 0 without source
   std::vector<uint64_t> ncc_correct;         // [K] nearest centre = label
   std::vector<uint64_t> classifier_correct;  // [K] classifier = label; 0 without source
 
-  // Adds `other`; throws InvalidArgument if K or source differ.
+  // Adds `other`. One without samples takes on the other's source. Throws InvalidArgument if K, the
+  // number of centres, or the sources differ.
   void add(const DecisionCounts& other);
+  uint64_t total() const;  // samples of all classes
 };
 
 // Counts decisions of batches against fixed centres.
@@ -31,11 +34,13 @@ class DecisionCounter {
  public:
   // Centres are the means of `centers`, its absent classes left out, and both are scored about
   // their global mean, since float32 distances about a far origin are wrong. `classifier` may be
-  // null; then predictions of the batches stand for its decisions.
+  // null; then predictions of the batches stand for its decisions. Throws InvalidArgument if there
+  // are no centres or the shapes differ.
   DecisionCounter(Device& device, const Statistics& centers, const Classifier* classifier);
 
-  // Counts the rows of a batch whose label is not kDroppedRow. Throws InvalidArgument if dim
-  // differs, or if some batches have predictions and some have not (without a classifier).
+  // Counts the rows of a batch whose label is not kDroppedRow. Ties go to the lowest class. Throws
+  // InvalidArgument if dim differs, if a label is not below K, or if some batches have predictions
+  // and some have not (without a classifier).
   void add(Device& device, const Batch& batch);
 
   const DecisionCounts& counts() const { return counts_; }

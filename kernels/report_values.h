@@ -28,8 +28,10 @@ class ReportValues {
   void set(std::string_view path, double value);
   void set_integer(std::string_view path, uint64_t value);
   void set_pair(std::string_view path, uint32_t first, uint32_t second);
+  void set_list(std::string_view path, std::vector<uint32_t> values);
   void set_text(std::string_view path, std::string value);
   // A column of the per-class table, one entry per present class; `field` is that of ClassReport.
+  // A value that is not finite has no entry.
   void set_column(std::string_view field, std::vector<double> values);
   // The same where some classes have no value.
   void set_column(std::string_view field, std::vector<std::optional<double>> values);
@@ -38,6 +40,7 @@ class ReportValues {
   void warn(std::string_view code, std::string message);
 
   std::optional<double> number(std::string_view path) const;  // set() and set_integer()
+  // Why a path has no value: what was said of it, or of the group that it is in.
   std::optional<std::string> reason(std::string_view path) const;
 
   const std::map<std::string, double, std::less<>>& numbers() const { return numbers_; }
@@ -45,6 +48,7 @@ class ReportValues {
   const std::map<std::string, std::pair<uint32_t, uint32_t>, std::less<>>& pairs() const {
     return pairs_;
   }
+  const std::map<std::string, std::vector<uint32_t>, std::less<>>& lists() const { return lists_; }
   const std::map<std::string, std::string, std::less<>>& texts() const { return texts_; }
   const std::map<std::string, std::vector<std::optional<double>>, std::less<>>& columns() const {
     return columns_;
@@ -56,6 +60,7 @@ class ReportValues {
   std::map<std::string, double, std::less<>> numbers_;
   std::map<std::string, uint64_t, std::less<>> integers_;
   std::map<std::string, std::pair<uint32_t, uint32_t>, std::less<>> pairs_;
+  std::map<std::string, std::vector<uint32_t>, std::less<>> lists_;
   std::map<std::string, std::string, std::less<>> texts_;
   std::map<std::string, std::vector<std::optional<double>>, std::less<>> columns_;
   std::vector<Undefined> undefined_;

@@ -11,6 +11,9 @@ namespace ncscope::metrics {
 // With B = diag(sqrt(w)) M, S_B = B^T B. Where P-1 <= d the P x P matrix BB^T + a zz^T is factored,
 // z the known null vector sqrt(w); else the d x d matrix S_B. Cholesky first; the eigen-
 // decomposition only where the factor or its extreme eigenvalues say that S_B is rank-deficient.
+//
+// Accuracy: products of B with itself are taken in float64, so `smallest`, and the share of
+// pinv_trace that comes from it, are relative to eps * condition; `largest` is relative to eps.
 struct BetweenSpectrum {
   size_t rank = 0;
   double cutoff = 0;        // eigenvalues of S_B at or below count as zero: max(P,d) eps lambda_max
@@ -21,9 +24,11 @@ struct BetweenSpectrum {
   double span_trace = 0;    // tr of S_W inside span(S_B)
 };
 
-// `means` M [P, d] and `within` S_W [d, d] in device memory, `weights` w [P] summing to 1.
-// Source: METRICS.md section 3.3. Throws NumericalError from the eigen-decomposition.
-BetweenSpectrum between_spectrum(Device& device, ConstMatrix means, ConstMatrix within,
-                                 std::span<const double> weights);
+// `means` M [P, d] in device memory, not all zero; `weights` w [P] summing to 1; `scatter` N S_W
+// [d, d] in host memory and `samples` N. Takes device memory for one more [P, d] and the [d, d]
+// scatter, plus the factored matrix. Source: METRICS.md section 3.3. Throws NumericalError from the
+// eigen-decomposition, InvalidArgument for P < 2.
+BetweenSpectrum between_spectrum(Device& device, ConstMatrix means, std::span<const double> weights,
+                                 ConstMatrix scatter, double samples);
 
 }  // namespace ncscope::metrics

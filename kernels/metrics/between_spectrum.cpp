@@ -1,0 +1,186 @@
+#include "kernels/metrics/between_spectrum.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <optional>
+#include <vector>
+
+#include "kernels/errors.h"
+#include "kernels/metrics/lanczos.h"
+
+namespace ncscope::metrics {
+namespace {
+
+// An estimate of the smallest eigenvalue this close to the cut-off does not decide the rank.
+constexpr double kCutoffMargin = 16;
+
+// Rows that are weighted at a time where S_B is summed up from them.
+constexpr size_t kWeightedRows = 4096;
+
+DeviceMatrix copy_of(Device& device, ConstMatrix matrix) {
+  std::vector<double> host(matrix.rows * matrix.cols);
+  device.download(matrix, host.data());
+  return device.upload({host.data(), matrix.rows, matrix.cols});
+}
+
+double trace_of_product(Device& device, ConstMatrix a, ConstMatrix b) {
+  const std::vector<double> dots = device.row_dots(a, b);
+  return std::accumulate(dots.begin(), dots.end(), 0.0);
+}
+
+// One S_B, by whichever of the two routes its shape asks for.
+class BetweenScatter {
+ public:
+  BetweenScatter(Device& device, ConstMatrix means, std::span<const double> weights)
+      : device_(device), means_(means), gram_route_(means.rows - 1 <= means.cols) {
+    for (const double w : weights) root_weights_.push_back(std::sqrt(w));
+    if (gram_route_) {
+      weighted_ = copy_of(device, means);
+      device.scale_rows(weighted_, root_weights_);
+    }
+  }
+
+  BetweenSpectrum spectrum(ConstMatrix scatter) {
+    std::optional<BetweenSpectrum> found = by_cholesky(scatter);
+    return found ? *found : by_eigen(scatter);
+  }
+
+ private:
+  size_t order() const { return gram_route_ ? means_.rows : means_.cols; }
+  size_t full_rank() const { return std::min(means_.rows - 1, means_.cols); }
+  double cutoff_at(double largest) const {
+    return static_cast<double>(std::max(means_.rows, means_.cols)) *
+           std::numeric_limits<double>::epsilon() * largest;
+  }
+
+  // BB^T or B^T B.
+  DeviceMatrix product() {
+    DeviceMatrix out = device_.matrix(order(), order());
+    if (gram_route_) {
+      device_.syrk(false, 1, weighted_, 0, out);
+      return out;
+    }
+    if (std::ranges::all_of(root_weights_, [&](double w) { return w == root_weights_[0]; })) {
+      device_.syrk(true, root_weights_[0] * root_weights_[0], means_, 0, out);
+      return out;
+    }
+    for (size_t first = 0; first < means_.rows; first += kWeightedRows) {
+      const size_t count = std::min(kWeightedRows, means_.rows - first);
+      DeviceMatrix rows = copy_of(device_, means_.slice_rows(first, count));
+      device_.scale_rows(rows, std::span(root_weights_).subspan(first, count));
+      device_.syrk(true, 1, rows, first == 0 ? 0 : 1, out);
+    }
+    return out;
+  }
+
+  // Adds a zz^T, a the mean of the other eigenvalues: a definite matrix with the same extreme ones.
+  void fill_null_space(Matrix gram) {
+    const double trace = trace_of_product(device_, weighted_, weighted_);
+    const DeviceMatrix z = device_.upload({root_weights_.data(), root_weights_.size(), 1});
+    device_.gemm(false, true, trace / static_cast<double>(order() - 1), z, z, 1, gram);
+  }
+
+  // Nothing where S_B is or may be rank-deficient.
+  std::optional<BetweenSpectrum> by_cholesky(ConstMatrix scatter) {
+    DeviceMatrix factor = product();
+    if (gram_route_) fill_null_space(factor);
+    const size_t n = order();
+    DeviceMatrix x = device_.matrix(n, 1);
+    DeviceMatrix y = device_.matrix(n, 1);
+    const size_t bytes = n * sizeof(double);
+    const std::optional<double> largest = largest_eigenvalue(n, [&](std::span<double> v) {
+      device_.copy_to_device(x.view().data, v.data(), bytes);
+      device_.gemm(false, false, 1, factor, x, 0, y);
+      device_.copy_to_host(v.data(), y.view().data, bytes);
+    });
+    if (!largest || !device_.cholesky(factor)) return std::nullopt;
+    const std::optional<double> inverse = largest_eigenvalue(n, [&](std::span<double> v) {
+      device_.copy_to_device(x.view().data, v.data(), bytes);
+      device_.cholesky_solve(factor, x);
+      device_.copy_to_host(v.data(), x.view().data, bytes);
+    });
+    BetweenSpectrum out;
+    out.cutoff = cutoff_at(*largest);
+    // The negation also catches an inverse that overflowed.
+    if (!inverse || !(1 / *inverse > kCutoffMargin * out.cutoff)) return std::nullopt;
+    out.rank = full_rank();
+    out.largest = *largest;
+    out.smallest = 1 / *inverse;
+
+    DeviceMatrix within = device_.upload(scatter);
+    if (gram_route_) {  // S_B^+ = X^T X, and X^T B projects on its span, with X = (BB^T)^+ B
+      device_.cholesky_solve(factor, weighted_);
+      DeviceMatrix product = device_.matrix(weighted_.rows(), weighted_.cols());
+      device_.gemm(false, false, 1, weighted_, within, 0, product);
+      out.pinv_trace = trace_of_product(device_, product, weighted_);
+      const std::vector<double> dots = device_.row_dots(product, means_);
+      for (size_t c = 0; c < dots.size(); ++c) out.span_trace += root_weights_[c] * dots[c];
+    } else {
+      for (size_t i = 0; i < n; ++i) out.span_trace += scatter.row(i)[i];
+      device_.cholesky_solve(factor, within);
+      std::vector<double> solved(n * n);
+      device_.download(within, solved.data());
+      for (size_t i = 0; i < n; ++i) out.pinv_trace += solved[i * n + i];
+    }
+    return out;
+  }
+
+  BetweenSpectrum by_eigen(ConstMatrix scatter) {
+    DeviceMatrix vectors = product();
+    const std::vector<double> values = device_.eigh(vectors);
+    const size_t n = order();
+    BetweenSpectrum out;
+    out.used_eigen = true;
+    out.largest = values.back();
+    out.cutoff = cutoff_at(out.largest);
+    // The null vector of BB^T is never among the kept, whatever rounding made of its eigenvalue.
+    while (out.rank < full_rank() && values[n - 1 - out.rank] > out.cutoff) ++out.rank;
+    if (out.rank == 0) return out;
+    const size_t first = n - out.rank;
+    out.smallest = values[first];
+
+    // Rows q_k = u_k^T B of length sqrt(lambda_k), or the eigenvectors of S_B themselves.
+    ConstMatrix rows = vectors.view().slice_rows(first, out.rank);
+    DeviceMatrix projected;
+    if (gram_route_) {
+      projected = device_.matrix(out.rank, means_.cols);
+      device_.gemm(false, false, 1, rows, weighted_, 0, projected);
+      rows = projected;
+    }
+    DeviceMatrix within = device_.upload(scatter);
+    DeviceMatrix product = device_.matrix(out.rank, means_.cols);
+    device_.gemm(false, false, 1, rows, within, 0, product);
+    const std::vector<double> along = device_.row_dots(product, rows);
+    for (size_t k = 0; k < out.rank; ++k) {
+      const double lambda = values[first + k];
+      const double variance = gram_route_ ? along[k] / lambda : along[k];
+      out.span_trace += variance;
+      out.pinv_trace += variance / lambda;
+    }
+    return out;
+  }
+
+  Device& device_;
+  ConstMatrix means_;
+  bool gram_route_;
+  std::vector<double> root_weights_;
+  DeviceMatrix weighted_;  // B, on the Gram route
+};
+
+}  // namespace
+
+BetweenSpectrum between_spectrum(Device& device, ConstMatrix means, std::span<const double> weights,
+                                 ConstMatrix scatter, double samples) {
+  if (means.rows < 2) {
+    throw InvalidArgument("between_spectrum: expected at least two classes, got " +
+                          std::to_string(means.rows));
+  }
+  BetweenSpectrum out = BetweenScatter(device, means, weights).spectrum(scatter);
+  out.pinv_trace /= samples;
+  out.span_trace /= samples;
+  return out;
+}
+
+}  // namespace ncscope::metrics

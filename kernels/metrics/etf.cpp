@@ -1,0 +1,90 @@
+#include "kernels/metrics/etf.h"
+
+#include <cmath>
+#include <numeric>
+
+#include "kernels/metrics/undefined.h"
+#include "kernels/metrics/vector_stats.h"
+
+namespace ncscope::metrics {
+namespace {
+
+std::string field(const EtfVectors& vectors, std::string_view name) {
+  return std::string(vectors.group) + "." + std::string(name);
+}
+
+// std / mean of norms, or why there is none.
+void set_equinorm(const std::string& path, std::span<const double> norms, ReportValues& out) {
+  const Spread spread = spread_of(norms);
+  if (spread.mean == 0) {
+    out.undefined(path, "all vectors are zero");
+  } else {
+    out.set(path, std::sqrt(spread.variance) / spread.mean);
+  }
+}
+
+// Of m vectors in d dimensions: XX^T has rank d at most, E has rank m - 1.
+void set_etf_floor(const EtfVectors& vectors, ReportValues& out) {
+  const double reach = static_cast<double>(vectors.dim) / static_cast<double>(vectors.count - 1);
+  out.set(field(vectors, "etf_floor"), reach >= 1 ? 0 : std::sqrt(2 - 2 * std::sqrt(reach)));
+}
+
+}  // namespace
+
+std::vector<double> column_sums(Device& device, ConstMatrix rows) {
+  const std::vector<double> ones(rows.rows, 1.0);
+  const DeviceMatrix left = device.upload({ones.data(), 1, rows.rows});
+  const DeviceMatrix sums = device.matrix(1, rows.cols);
+  device.gemm(false, false, 1, left, rows, 0, sums);
+  std::vector<double> out(rows.cols);
+  device.download(sums, out.data());
+  return out;
+}
+
+double etf_inner(Device& device, ConstMatrix rows, std::span<const double> squared_norms) {
+  const std::vector<double> sums = column_sums(device, rows);
+  const double of_sum = std::inner_product(sums.begin(), sums.end(), sums.begin(), 0.0);
+  const double count = static_cast<double>(rows.rows);
+  return (sum_of(squared_norms) - of_sum / count) / std::sqrt(count - 1);
+}
+
+double etf_distance(double alpha, double residual_squared) {
+  const double norm = std::hypot(alpha, std::sqrt(residual_squared));
+  const double relative = residual_squared / norm / norm;
+  // alpha/||A|| - 1, without the subtraction where that would cancel.
+  const double along = alpha > 0 ? -residual_squared / (norm * (norm + alpha)) : alpha / norm - 1;
+  return std::sqrt(along * along + relative);
+}
+
+void etf_metrics(const EtfVectors& vectors, const PairSums& pairs, ReportValues& out) {
+  std::vector<double> norms(vectors.squared_norms.begin(), vectors.squared_norms.end());
+  for (double& norm : norms) norm = std::sqrt(norm);
+  set_equinorm(field(vectors, "equinorm"), norms, out);
+  set_equinorm(field(vectors, "equinorm_raw"), vectors.raw_norms, out);
+  out.set(field(vectors, "etf_error"), etf_distance(vectors.etf_inner, pairs.gram_residual));
+  set_etf_floor(vectors, out);
+  if (vectors.zero) {
+    const std::string reason = "the " + std::string(vectors.vectors) + " of class " +
+                               std::to_string(*vectors.zero) + " is zero and has no direction";
+    undefined_fields(out, vectors.group,
+                     {"equiangular", "max_angle", "coherence", "coherence_pair"}, reason);
+    return;
+  }
+  out.set(field(vectors, "equiangular"), std::sqrt(pairs.cosine.variance()));
+  out.set(field(vectors, "max_angle"),
+          pairs.max_angle_sum / static_cast<double>(pairs.cosine.count));
+  out.set(field(vectors, "coherence"), pairs.coherence->value);
+  out.set_pair(field(vectors, "coherence_pair"), vectors.label(pairs.coherence->first),
+               vectors.label(pairs.coherence->second));
+}
+
+void etf_metrics_undefined(const EtfVectors& vectors, const std::string& reason,
+                           ReportValues& out) {
+  set_equinorm(field(vectors, "equinorm_raw"), vectors.raw_norms, out);
+  set_etf_floor(vectors, out);
+  undefined_fields(
+      out, vectors.group,
+      {"equinorm", "equiangular", "max_angle", "coherence", "coherence_pair", "etf_error"}, reason);
+}
+
+}  // namespace ncscope::metrics

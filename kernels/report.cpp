@@ -1,0 +1,61 @@
+#include "kernels/report.h"
+
+#include <string_view>
+
+#include "kernels/errors.h"
+#include "kernels/metrics/analysis.h"
+#include "kernels/metrics/metrics.h"
+
+namespace ncscope {
+namespace {
+
+std::string shape_text(size_t num_classes, size_t dim) {
+  return std::to_string(num_classes) + " classes in " + std::to_string(dim) + " dimensions";
+}
+
+void check_report_inputs(const Statistics& statistics, const Classifier* classifier,
+                         const DecisionCounts* decisions) {
+  statistics.check();
+  if (statistics.samples == 0) throw InvalidArgument("compute_report: there are no samples");
+  if (classifier != nullptr) {
+    classifier->check();
+    if (classifier->num_classes != statistics.num_classes || classifier->dim != statistics.dim) {
+      throw InvalidArgument("compute_report: expected a classifier of " +
+                            shape_text(statistics.num_classes, statistics.dim) + ", got " +
+                            shape_text(classifier->num_classes, classifier->dim));
+    }
+  }
+  if (decisions != nullptr && decisions->samples.size() != statistics.num_classes) {
+    throw InvalidArgument("compute_report: expected decisions over " +
+                          std::to_string(statistics.num_classes) + " classes, got " +
+                          std::to_string(decisions->samples.size()));
+  }
+}
+
+}  // namespace
+
+Weighting parse_weighting(std::string_view name) {
+  if (name == "uniform") return Weighting::kUniform;
+  if (name == "by_count") return Weighting::kByCount;
+  throw InvalidArgument("weighting: expected uniform or by_count, got " + std::string(name));
+}
+
+ReportValues compute_report(Device& device, const Statistics& statistics,
+                            const Classifier* classifier, const DecisionCounts* decisions,
+                            const ReportOptions& options) {
+  check_report_inputs(statistics, classifier, decisions);
+  metrics::Analysis analysis(device, statistics, classifier, decisions, options);
+  ReportValues out;
+  metrics::data_summary(analysis, out);
+  metrics::nc1_traces(analysis, out);
+  metrics::nc1_pinv(analysis, out);
+  metrics::nc1_cdnv(analysis, out);
+  metrics::nc2_means(analysis, out);
+  metrics::nc2_classifier(analysis, out);
+  metrics::nc3(analysis, out);
+  metrics::nc4(analysis, out);
+  metrics::classes(analysis, out);
+  return out;
+}
+
+}  // namespace ncscope
