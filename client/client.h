@@ -1,0 +1,72 @@
+// The client library: everything the service offers, without gRPC types.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/series.h"
+#include "client/server_error.h"
+#include "ncscope/v1/service.pb.h"
+#include "proto/convert/statistics.h"
+
+namespace ncscope::client {
+
+struct ClientOptions {
+  std::chrono::milliseconds connect_timeout{5000};
+  std::chrono::milliseconds call_timeout{60000};       // of calls that answer at once
+  std::chrono::milliseconds reconnect_timeout{30000};  // that a series waits for a lost server
+  size_t window_bytes = size_t{64} << 20;              // of batches that are not acknowledged
+};
+
+// A connection to one server. Thread-safe; a Series is used by one thread at a time.
+class Client {
+ public:
+  // `address` is HOST:PORT. Throws ServerError UNAVAILABLE where nothing answers in time.
+  explicit Client(std::string address, ClientOptions options = {});
+  ~Client();
+  Client(Client&&) noexcept;
+  Client& operator=(Client&&) noexcept;
+
+  const std::string& address() const;
+
+  // Whether the server's health service says SERVING.
+  bool healthy();
+
+  // Starts to stream a series, or goes on with one: see Series::next_sequence().
+  Series open(const v1::Open& open);
+
+  // The report of a series. With a `wait` above zero, waits that long for it to be made. Throws
+  // ServerError NOT_FOUND, or DEADLINE_EXCEEDED.
+  v1::Report report(const v1::SeriesKey& key,
+                    std::chrono::milliseconds wait = std::chrono::milliseconds::zero(),
+                    bool omit_classes = false);
+
+  // Every run, most recently reported first.
+  std::vector<v1::ListRunsResponse::Run> runs();
+
+  // Hands every report that `query` asks for to `take`, by epoch, split and layer; paging fields
+  // of the query are ignored.
+  void reports(v1::ListReportsRequest query, const std::function<void(const v1::Report&)>& take);
+
+  // Hands reports to `take` as they are made, until it returns false.
+  void watch(const v1::WatchReportsRequest& request,
+             const std::function<bool(const v1::Report&)>& take);
+
+  // Returns how many reports were deleted.
+  uint64_t delete_run(const std::string& run);
+
+  // The merged state behind a report.
+  StatisticsBundle statistics(const v1::SeriesKey& key);
+
+  // Contributes a state as the samples of the rank that `open` names.
+  v1::Closed put_statistics(const v1::Open& open, const StatisticsBundle& bundle);
+
+ private:
+  std::shared_ptr<class Connection> connection_;
+};
+
+}  // namespace ncscope::client

@@ -1,0 +1,90 @@
+#include "client/rpc/series_call.h"
+
+#include <algorithm>
+
+namespace ncscope::client {
+
+SeriesCall::SeriesCall(Connection& connection, const v1::Open& open)
+    : stream_(connection.stub().Stream(&context_)) {
+  v1::StreamRequest request;
+  *request.mutable_open() = open;
+  // A failure shows as the end of the call.
+  stream_->Write(request);
+  reader_ = std::thread([this] { read_responses(); });
+}
+
+SeriesCall::~SeriesCall() {
+  if (!status_) {
+    context_.TryCancel();
+    finish();
+  }
+}
+
+void SeriesCall::read_responses() {
+  v1::StreamResponse response;
+  while (stream_->Read(&response)) {
+    const std::lock_guard lock(mutex_);
+    if (response.has_opened()) {
+      opened_ = response.opened();
+      received_ = durable_ = opened_->next_sequence();
+    } else if (response.has_ack()) {
+      received_ = std::max(received_, response.ack().received_sequence() + 1);
+      if (response.ack().has_durable_sequence()) {
+        durable_ = std::max(durable_, response.ack().durable_sequence() + 1);
+      }
+    } else if (response.has_closed()) {
+      closed_ = std::move(*response.mutable_closed());
+    }
+    changed_.notify_all();
+  }
+  const std::lock_guard lock(mutex_);
+  ended_ = true;
+  changed_.notify_all();
+}
+
+std::optional<v1::Opened> SeriesCall::wait_opened(std::chrono::milliseconds timeout) {
+  std::unique_lock lock(mutex_);
+  const bool answered = changed_.wait_for(lock, timeout, [this] { return opened_ || ended_; });
+  if (!answered) context_.TryCancel();
+  return opened_;
+}
+
+bool SeriesCall::write(const v1::StreamRequest& request) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (ended_) return false;
+  }
+  return stream_->Write(request);
+}
+
+bool SeriesCall::wait_received(uint64_t sequence) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return received_ >= sequence || ended_; });
+  return received_ >= sequence;
+}
+
+std::optional<v1::Closed> SeriesCall::wait_closed() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return closed_ || ended_; });
+  return closed_;
+}
+
+uint64_t SeriesCall::received() const {
+  const std::lock_guard lock(mutex_);
+  return received_;
+}
+
+uint64_t SeriesCall::durable() const {
+  const std::lock_guard lock(mutex_);
+  return durable_;
+}
+
+grpc::Status SeriesCall::finish() {
+  if (status_) return *status_;
+  stream_->WritesDone();
+  reader_.join();
+  status_ = stream_->Finish();
+  return *status_;
+}
+
+}  // namespace ncscope::client

@@ -1,0 +1,59 @@
+// One Stream call of a series: a writer on the caller's thread, a reader on its own.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "client/rpc/connection.h"
+
+namespace ncscope::client {
+
+class SeriesCall {
+ public:
+  // Starts the call and sends Open.
+  SeriesCall(Connection& connection, const v1::Open& open);
+  SeriesCall(const SeriesCall&) = delete;
+  SeriesCall& operator=(const SeriesCall&) = delete;
+  // Cancels what is still going on.
+  ~SeriesCall();
+
+  // The answer to Open, or nothing if the call has ended, or did not answer in time.
+  std::optional<v1::Opened> wait_opened(std::chrono::milliseconds timeout);
+
+  // False if the call has ended.
+  bool write(const v1::StreamRequest& request);
+
+  // Waits until batches below `sequence` are received; false if the call has ended before.
+  bool wait_received(uint64_t sequence);
+
+  // The answer to Close, or nothing if the call has ended without.
+  std::optional<v1::Closed> wait_closed();
+
+  // Batches acknowledged, counted from 0.
+  uint64_t received() const;
+  uint64_t durable() const;
+
+  // Ends the call, if it has not, and returns its status.
+  grpc::Status finish();
+
+ private:
+  void read_responses();
+
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReaderWriterInterface<v1::StreamRequest, v1::StreamResponse>> stream_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<v1::Opened> opened_;
+  std::optional<v1::Closed> closed_;
+  uint64_t received_ = 0;
+  uint64_t durable_ = 0;
+  bool ended_ = false;
+  std::optional<grpc::Status> status_;  // of finish()
+  std::thread reader_;                  // last: it uses all of the above
+};
+
+}  // namespace ncscope::client

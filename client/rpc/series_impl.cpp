@@ -1,0 +1,185 @@
+#include "client/rpc/series_impl.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "proto/convert/crc32c.h"
+
+namespace ncscope::client {
+namespace {
+
+constexpr size_t kChunkBytes = size_t{1} << 20;
+// Room for the small fields of a message.
+constexpr size_t kEnvelopeBytes = 1024;
+
+std::string text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+v1::StreamRequest batch_request(const BatchBytes& bytes, uint64_t sequence) {
+  v1::StreamRequest request;
+  v1::Batch& batch = *request.mutable_batch();
+  batch.set_sequence(sequence);
+  batch.set_rows(static_cast<uint32_t>(bytes.rows));
+  uint32_t checksum = 0;
+  for (const auto& part : {bytes.labels, bytes.predictions, bytes.sample_ids, bytes.features}) {
+    checksum = crc32c(part.data(), part.size(), checksum);
+  }
+  batch.set_crc32c(checksum);
+  batch.set_sample_ids(text_of(bytes.sample_ids));
+  batch.set_predictions(text_of(bytes.predictions));
+  batch.set_labels(text_of(bytes.labels));
+  batch.set_features(text_of(bytes.features));
+  return request;
+}
+
+void add_chunks(v1::ClassifierChunk::Array array, const std::vector<double>& values,
+                std::vector<v1::StreamRequest>& out) {
+  constexpr size_t kElements = kChunkBytes / sizeof(double);
+  for (size_t offset = 0; offset < values.size(); offset += kElements) {
+    const size_t count = std::min(kElements, values.size() - offset);
+    v1::ClassifierChunk& chunk = *out.emplace_back().mutable_classifier();
+    chunk.set_array(array);
+    chunk.set_offset(offset);
+    chunk.set_data_type(v1::DATA_TYPE_FLOAT64);
+    chunk.set_data(values.data() + offset, count * sizeof(double));
+  }
+}
+
+// Whether the server may still be there, or come back, and take the rest.
+bool is_lost(const grpc::Status& status) {
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE;
+}
+
+}  // namespace
+
+Series::Impl::Impl(std::shared_ptr<Connection> connection, v1::Open open)
+    : connection_(std::move(connection)), open_(std::move(open)) {
+  next_sequence_ = start_call();
+}
+
+uint64_t Series::Impl::start_call() {
+  call_ = std::make_unique<SeriesCall>(*connection_, open_);
+  const auto opened = call_->wait_opened(connection_->options().call_timeout);
+  if (!opened) {
+    const grpc::Status status = call_->finish();
+    if (status.error_code() == grpc::StatusCode::CANCELLED) {
+      connection_->fail({grpc::StatusCode::DEADLINE_EXCEEDED, "no answer to Open in time"});
+    }
+    connection_->check(status);
+    connection_->fail({grpc::StatusCode::INTERNAL, "ended the stream without an answer to Open"});
+  }
+  max_message_bytes_ = opened->max_message_bytes();
+  return opened->next_sequence();
+}
+
+void Series::Impl::send(const BatchBytes& batch) {
+  const size_t bytes = batch.features.size() + batch.labels.size() + batch.predictions.size() +
+                       batch.sample_ids.size() + kEnvelopeBytes;
+  if (max_message_bytes_ > 0 && bytes > max_message_bytes_) {
+    throw InvalidArgument("a batch of " + std::to_string(bytes) + " bytes; expected at most " +
+                          std::to_string(max_message_bytes_) + ", what the server takes");
+  }
+  forget_received();
+  while (!kept_.empty() && kept_bytes_ + bytes > connection_->options().window_bytes) {
+    if (!call_->wait_received(kept_.front().sequence + 1)) recover();
+    forget_received();
+  }
+  kept_.push_back({next_sequence_, batch_request(batch, next_sequence_)});
+  kept_bytes_ += kept_.back().request.ByteSizeLong();
+  ++next_sequence_;
+  write_or_recover(kept_.back().request);
+}
+
+void Series::Impl::send_classifier(const Classifier& classifier) {
+  classifier.check();
+  classifier_.clear();
+  add_chunks(v1::ClassifierChunk::ARRAY_WEIGHT, classifier.weight, classifier_);
+  add_chunks(v1::ClassifierChunk::ARRAY_BIAS, classifier.bias, classifier_);
+  for (const v1::StreamRequest& chunk : classifier_) {
+    if (call_->write(chunk)) continue;
+    recover();  // sends all chunks
+    return;
+  }
+}
+
+v1::Closed Series::Impl::close(bool partial) {
+  v1::StreamRequest request;
+  request.mutable_close()->set_batches(next_sequence_);
+  request.mutable_close()->set_partial(partial);
+  while (true) {
+    if (call_->write(request)) {
+      if (auto closed = call_->wait_closed()) {
+        call_->finish();
+        return *std::move(closed);
+      }
+    }
+    recover();
+  }
+}
+
+void Series::Impl::write_or_recover(const v1::StreamRequest& request) {
+  // The request is among those kept, which recover() sends.
+  if (!call_->write(request)) recover();
+}
+
+void Series::Impl::forget_received() {
+  const uint64_t received = call_->received();
+  while (!kept_.empty() && kept_.front().sequence < received) {
+    kept_bytes_ -= kept_.front().request.ByteSizeLong();
+    kept_.pop_front();
+  }
+}
+
+void Series::Impl::recover() {
+  const auto deadline = std::chrono::steady_clock::now() + connection_->options().reconnect_timeout;
+  grpc::Status status = call_->finish();
+  while (is_lost(status)) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0 || !connection_->wait_for_server(left)) break;
+    try {
+      const uint64_t wanted = start_call();
+      const uint64_t oldest = kept_.empty() ? next_sequence_ : kept_.front().sequence;
+      if (wanted < oldest) throw Rewound(wanted, connection_->address());
+      if (wanted > next_sequence_) {
+        connection_->fail(
+            {grpc::StatusCode::ABORTED, "batches from elsewhere came to this series"});
+      }
+      if (replay()) return;
+      status = call_->finish();
+    } catch (const ServerError& error) {
+      if (error.code() != status_code_name(grpc::StatusCode::UNAVAILABLE)) throw;
+      // A server that is shutting down still answers; give it time to go and come back.
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+  }
+  if (status.ok()) status = {grpc::StatusCode::INTERNAL, "ended the stream before Close"};
+  connection_->fail(status);
+}
+
+bool Series::Impl::replay() {
+  forget_received();
+  for (const v1::StreamRequest& chunk : classifier_) {
+    if (!call_->write(chunk)) return false;
+  }
+  for (const Kept& kept : kept_) {
+    if (!call_->write(kept.request)) return false;
+  }
+  return true;
+}
+
+Series::Series(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Series::Series(Series&&) noexcept = default;
+Series& Series::operator=(Series&&) noexcept = default;
+Series::~Series() = default;
+
+uint64_t Series::next_sequence() const { return impl_->next_sequence(); }
+uint64_t Series::max_message_bytes() const { return impl_->max_message_bytes(); }
+uint64_t Series::received() const { return impl_->received(); }
+uint64_t Series::durable() const { return impl_->durable(); }
+void Series::send(const BatchBytes& batch) { impl_->send(batch); }
+void Series::send_classifier(const Classifier& classifier) { impl_->send_classifier(classifier); }
+v1::Closed Series::close(bool partial) { return impl_->close(partial); }
+
+}  // namespace ncscope::client

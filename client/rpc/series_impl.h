@@ -1,0 +1,52 @@
+// A series over one call after another.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "client/rpc/connection.h"
+#include "client/rpc/series_call.h"
+#include "client/series.h"
+
+namespace ncscope::client {
+
+class Series::Impl {
+ public:
+  Impl(std::shared_ptr<Connection> connection, v1::Open open);
+
+  uint64_t next_sequence() const { return next_sequence_; }
+  uint64_t max_message_bytes() const { return max_message_bytes_; }
+  uint64_t received() const { return call_->received(); }
+  uint64_t durable() const { return call_->durable(); }
+
+  void send(const BatchBytes& batch);
+  void send_classifier(const Classifier& classifier);
+  v1::Closed close(bool partial);
+
+ private:
+  struct Kept {
+    uint64_t sequence;
+    v1::StreamRequest request;
+  };
+
+  // Starts a call; returns the sequence number that the server wants. Throws ServerError.
+  uint64_t start_call();
+  // Sends again what the server lacks; false if the connection is lost once more.
+  bool replay();
+  // Ends a failed call; reconnects if the connection was lost, else throws what the server said.
+  void recover();
+  void write_or_recover(const v1::StreamRequest& request);
+  void forget_received();
+
+  std::shared_ptr<Connection> connection_;
+  v1::Open open_;
+  std::unique_ptr<SeriesCall> call_;
+  uint64_t next_sequence_ = 0;
+  uint64_t max_message_bytes_ = 0;
+  std::deque<Kept> kept_;  // not acknowledged yet, ascending
+  size_t kept_bytes_ = 0;
+  std::vector<v1::StreamRequest> classifier_;
+};
+
+}  // namespace ncscope::client
