@@ -1,0 +1,92 @@
+"""One Stream call: sends requests in order and collects what the server says meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+
+from .errors import NcscopeError, ServerError, Unavailable, from_rpc
+from .v1 import service_pb2
+
+
+class StreamCall:
+    """A call in progress; a thread reads the answers, gRPC's own thread takes the requests."""
+
+    def __init__(self, stub: Any, open_request: bytes) -> None:
+        """Starts the call with a serialised Open."""
+        self._changed = threading.Condition()
+        self._outbox: deque[bytes] = deque([open_request])
+        self._half_closed = False
+        self.opened: service_pb2.Opened | None = None
+        self.closed: service_pb2.Closed | None = None
+        self.received = 0  # batches that the server has applied
+        self.durable = 0  # batches that a crash of the server cannot lose
+        self.ended = False
+        self.error: NcscopeError | None = None
+        self._call = stub(self)
+        threading.Thread(target=self._read, name="ncscope-stream", daemon=True).start()
+
+    def send(self, request: bytes) -> None:
+        """Queues a request; the caller bounds how much is queued."""
+        with self._changed:
+            self._outbox.append(request)
+            self._changed.notify_all()
+
+    def half_close(self) -> None:
+        """Says that no more requests follow."""
+        with self._changed:
+            self._half_closed = True
+            self._changed.notify_all()
+
+    def wait(self, until: Callable[[], bool], timeout: float | None) -> bool:
+        """Waits until `until()` holds or the call has ended; False if neither in `timeout` s."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.ended or until(), timeout)
+
+    def cancel(self) -> None:
+        """Ends the call at once."""
+        self._call.cancel()
+
+    def __iter__(self) -> StreamCall:
+        return self
+
+    def __next__(self) -> bytes:
+        """Gives gRPC the next request, and ends its thread when the call is over."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._outbox or self._half_closed or self.ended)
+            if self.ended or not self._outbox:
+                raise StopIteration
+            return self._outbox.popleft()
+
+    def _read(self) -> None:
+        error: NcscopeError | None = None
+        try:
+            for response in self._call:
+                self._apply(response)
+        except grpc.RpcError as rpc_error:
+            error = from_rpc(rpc_error)
+        except Exception as unexpected:  # must not leave a caller waiting
+            error = ServerError(f"the server's answer could not be read: {unexpected!r}")
+        with self._changed:
+            if error is None and self.closed is None:
+                error = Unavailable("the server ended the stream before it was closed")
+            self.error = error
+            self.ended = True
+            self._changed.notify_all()
+
+    def _apply(self, response: service_pb2.StreamResponse) -> None:
+        with self._changed:
+            if response.HasField("opened"):
+                self.opened = response.opened
+                self.received = max(self.received, response.opened.next_sequence)
+            elif response.HasField("ack"):
+                self.received = max(self.received, response.ack.received_sequence + 1)
+                if response.ack.HasField("durable_sequence"):
+                    self.durable = max(self.durable, response.ack.durable_sequence + 1)
+            elif response.HasField("closed"):
+                self.closed = response.closed
+            self._changed.notify_all()

@@ -1,0 +1,250 @@
+"""The client: streams to a server, and asks it for reports."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Literal
+
+import grpc
+
+from .connection import StreamOptions
+from .errors import InvalidArgument, Unavailable, from_rpc
+from .report import Report, from_message
+from .service import CHANNEL_OPTIONS, callables, is_serving
+from .statistics import Statistics, read_statistics
+from .stream import Stream
+from .v1 import service_pb2, types_pb2
+from .v1.report_types import Run
+
+PAGE_SIZE = 200
+
+_NONFINITE = {
+    "refuse": types_pb2.NONFINITE_POLICY_REFUSE,
+    "skip": types_pb2.NONFINITE_POLICY_SKIP,
+}
+_WEIGHTING = {
+    "uniform": types_pb2.WEIGHTING_UNIFORM,
+    "by_count": types_pb2.WEIGHTING_BY_COUNT,
+}
+
+
+class Client:
+    """A connection to an ncscope server; threads may share it."""
+
+    def __init__(
+        self,
+        address: str = "127.0.0.1:50051",
+        *,
+        timeout: float = 60.0,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
+        """Connects lazily to `address` ("host:port").
+
+        `timeout` in seconds bounds each answer. `credentials` turn on TLS.
+        """
+        self.address = address
+        self.timeout = timeout
+        if credentials is None:
+            self._channel = grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+        else:
+            self._channel = grpc.secure_channel(address, credentials, options=CHANNEL_OPTIONS)
+        self._calls = callables(self._channel)
+
+    def stream(
+        self,
+        run: str,
+        epoch: int,
+        split: str = "train",
+        layer: str = "features",
+        *,
+        num_classes: int,
+        dim: int | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+        attempt: int = 0,
+        dtype: str | None = None,
+        nonfinite: Literal["refuse", "skip"] = "refuse",
+        ignore_index: int = -100,
+        weighting: Literal["uniform", "by_count"] = "uniform",
+        depth: int = 0,
+        profile: str = "",
+        resume: bool = False,
+        options: StreamOptions | None = None,
+    ) -> Stream:
+        """Returns a stream of one rank's samples; the report is made when all ranks have closed.
+
+        `run`: name of the training run, [A-Za-z0-9._-], 1 to 128 characters. `epoch` >= 0.
+        `num_classes`: declared classes K. `dim`: feature dimension d, by default that of the first
+        samples. `rank` in [0, `world_size`). `attempt`: a higher one replaces what lower ones
+        streamed. `dtype`: "float32", "float16", "bfloat16" or "float64" to convert to; by default
+        that of the first samples. `nonfinite`: a batch with a NaN or an infinity is refused, or
+        those rows are skipped and counted. Rows labelled `ignore_index` are skipped and counted.
+        `weighting` of the classes in the global mean and in S_B. `depth`: position of the layer
+        in the network. `resume`: go on after the batches that the server already has.
+        """
+        message = service_pb2.Open(
+            key=_key(run, epoch, split, layer),
+            attempt=_unsigned("attempt", attempt),
+            rank=_unsigned("rank", rank),
+            world_size=_unsigned("world_size", world_size),
+            num_classes=_unsigned("num_classes", num_classes),
+            dim=_unsigned("dim", 0 if dim is None else dim),
+            label_type=types_pb2.LABEL_TYPE_INT64,
+            nonfinite=_choice("nonfinite", nonfinite, _NONFINITE),
+            ignore_index=ignore_index,
+            weighting=_choice("weighting", weighting, _WEIGHTING),
+            depth=_unsigned("depth", depth),
+            profile=profile,
+        )
+        limits = options or StreamOptions(timeout=self.timeout)
+        return Stream(self._calls, message, dtype, resume, limits)
+
+    def report(
+        self,
+        run: str,
+        epoch: int,
+        split: str = "train",
+        layer: str = "features",
+        *,
+        wait: bool = False,
+        timeout: float | None = None,
+        classes: bool = True,
+    ) -> Report:
+        """Returns one report; with `wait`, waits up to `timeout` seconds until it is there.
+
+        `classes` False leaves out the per-class table. Raises NotFound, or DeadlineExceeded.
+        """
+        request = service_pb2.GetReportRequest(
+            key=_key(run, epoch, split, layer), wait=wait, omit_classes=not classes
+        )
+        return Report.from_message(self._ask("GetReport", request, timeout).report)
+
+    def reports(
+        self,
+        run: str,
+        *,
+        split: str = "",
+        layer: str = "",
+        min_epoch: int = 0,
+        max_epoch: int | None = None,
+        classes: bool = False,
+    ) -> list[Report]:
+        """Returns the reports of a run, ascending by epoch, split and layer; "" stands for all."""
+        request = service_pb2.ListReportsRequest(
+            run=run,
+            split=split,
+            layer=layer,
+            min_epoch=_unsigned("min_epoch", min_epoch),
+            max_epoch=max_epoch,
+            page_size=PAGE_SIZE,
+            include_classes=classes,
+        )
+        pages = self._pages("ListReports", request)
+        return [Report.from_message(entry) for page in pages for entry in page.reports]
+
+    def runs(self) -> list[Run]:
+        """Returns all runs, the most recently reported first."""
+        pages = self._pages("ListRuns", service_pb2.ListRunsRequest(page_size=PAGE_SIZE))
+        return [from_message(entry, Run) for page in pages for entry in page.runs]
+
+    def watch(
+        self, run: str = "", *, include_existing: bool = False, classes: bool = False
+    ) -> Iterator[Report]:
+        """Yields reports as they are computed, of one run or of all (""), until it is left."""
+        call = self._calls["WatchReports"](
+            service_pb2.WatchReportsRequest(
+                run=run, include_existing=include_existing, include_classes=classes
+            )
+        )
+        return _watch(call)
+
+    def delete(self, run: str) -> int:
+        """Deletes a run with its unfinished epochs; returns how many reports it had."""
+        answer = self._ask("DeleteRun", service_pb2.DeleteRunRequest(run=run))
+        return int(answer.deleted_reports)
+
+    def statistics(
+        self, run: str, epoch: int, split: str = "train", layer: str = "features"
+    ) -> Statistics:
+        """Returns the merged state behind a report: counts, class means, scatter, classifier."""
+        request = service_pb2.GetStatisticsRequest(key=_key(run, epoch, split, layer))
+        call = self._calls["GetStatistics"](request, timeout=self.timeout)
+        try:
+            return read_statistics(call)
+        except grpc.RpcError as error:
+            raise from_rpc(error) from None
+
+    def wait_ready(self, timeout: float = 10.0) -> None:
+        """Waits until the server serves; raises Unavailable after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while True:
+            left = max(0.001, deadline - time.monotonic())
+            try:
+                grpc.channel_ready_future(self._channel).result(timeout=left)
+                if is_serving(self._channel, timeout=left):
+                    return
+            except (grpc.FutureTimeoutError, grpc.RpcError):
+                pass
+            if time.monotonic() >= deadline:
+                raise Unavailable(f"no server at {self.address} after {timeout} s")
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        """Closes the connection; streams of it end."""
+        self._channel.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _ask(self, method: str, request: Any, timeout: float | None = None) -> Any:
+        try:
+            return self._calls[method](
+                request, timeout=self.timeout if timeout is None else timeout
+            )
+        except grpc.RpcError as error:
+            raise from_rpc(error) from None
+
+    def _pages(self, method: str, request: Any) -> Iterator[Any]:
+        while True:
+            page = self._ask(method, request)
+            yield page
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+
+def _watch(call: Any) -> Iterator[Report]:
+    try:
+        for answer in call:
+            yield Report.from_message(answer.report)
+    except grpc.RpcError as error:
+        raise from_rpc(error) from None
+    finally:
+        call.cancel()
+
+
+def _key(run: str, epoch: int, split: str, layer: str) -> types_pb2.SeriesKey:
+    return types_pb2.SeriesKey(run=run, epoch=_unsigned("epoch", epoch), split=split, layer=layer)
+
+
+def _unsigned(name: str, value: int) -> int:
+    """Checks what protobuf would refuse with a text that does not name the argument."""
+    if isinstance(value, bool) or not 0 <= value < 1 << 32:
+        raise InvalidArgument(f"expected {name} in [0, 2^32); got {value!r}")
+    return int(value)
+
+
+def _choice(name: str, value: str, choices: dict[str, Any]) -> Any:
+    if value not in choices:
+        raise InvalidArgument(f"expected {name} of {', '.join(choices)}; got {value!r}")
+    return choices[value]

@@ -1,0 +1,203 @@
+"""What a Stream sends, over one call after another: it outlives a connection that breaks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import grpc
+
+from .backlog import Backlog
+from .call import StreamCall
+from .errors import (
+    AlreadyExists,
+    DataLoss,
+    DeadlineExceeded,
+    NcscopeError,
+    Unavailable,
+    from_rpc,
+)
+from .v1 import report_pb2, service_pb2
+
+
+@dataclass(frozen=True)
+class StreamOptions:
+    """Limits of a stream."""
+
+    timeout: float = 60.0
+    """Seconds to wait for the server to open, and to make room for the next batch."""
+    resume_timeout: float = 30.0
+    """Seconds to try to reach a server that went away; 0 gives up at once."""
+    in_flight_bytes: int = 32 << 20
+    """Bytes sent ahead of the server's acknowledgements."""
+    keep_bytes: int = 64 << 20
+    """Bytes kept of batches that a crash of the server could still lose."""
+    crc: bool = False
+    """Whether batches carry a checksum; needs google-crc32c."""
+
+
+class Connection:
+    """The batches, the classifier and the close of one rank, on their way to the server."""
+
+    def __init__(
+        self,
+        calls: dict[str, Any],
+        open_message: service_pb2.Open,
+        resume: bool,
+        options: StreamOptions,
+    ) -> None:
+        """Opens; raises what the server says about that."""
+        self._calls = calls
+        self._open = open_message
+        self._options = options
+        self._classifier: list[bytes] = []
+        self._close: bytes | None = None
+        self._failure: NcscopeError | None = None
+        self._call = self._connect()
+        opened = self._call.opened
+        assert opened is not None
+        self.backlog = Backlog(opened.next_sequence if resume else 0)
+        self.max_message_bytes = opened.max_message_bytes
+
+    @property
+    def received(self) -> int:
+        """Batches that the server has applied."""
+        return self._call.received
+
+    def check(self) -> None:
+        """Raises the error that ended the connection, if one has."""
+        if self._failure is not None:
+            raise self._failure
+
+    def send_batch(self, data: bytes) -> None:
+        """Queues the next batch as soon as few enough bytes are ahead of the server."""
+        room = max(0, self._options.in_flight_bytes - len(data))  # one batch may always be ahead
+        self._wait(lambda call: self.backlog.bytes_from(call.received) <= room)
+        self.backlog.append(data)
+        self._call.send(data)
+
+    def send_classifier(self, requests: list[bytes]) -> None:
+        """Queues the chunks of a classifier, which replace those of an earlier one."""
+        self._wait(lambda call: True)
+        self._classifier = requests
+        for request in requests:
+            self._call.send(request)
+
+    def flush(self) -> None:
+        """Waits until the server has applied every batch."""
+        self._wait(lambda call: call.received >= self.backlog.end)
+
+    def close(self, partial: bool, timeout: float | None) -> report_pb2.Report | None:
+        """Closes the rank; returns the report if there is one already."""
+        message = service_pb2.Close(batches=self.backlog.end, partial=partial)
+        self._close = service_pb2.StreamRequest(close=message).SerializeToString()
+        self._send_close(self._call)
+        self._wait(lambda call: call.closed is not None, timeout, bounded=timeout is not None)
+        closed = self._call.closed
+        if closed is None:
+            return self._report_made_meanwhile()
+        return closed.report if closed.HasField("report") else None
+
+    def cancel(self) -> None:
+        """Ends the call at once."""
+        self._call.cancel()
+
+    def _connect(self) -> StreamCall:
+        """Starts a call and waits for Opened."""
+        request = service_pb2.StreamRequest(open=self._open).SerializeToString()
+        call = StreamCall(self._calls["Stream"], request)
+        in_time = call.wait(lambda: call.opened is not None, self._options.timeout)
+        if call.error is not None:
+            raise call.error
+        if not in_time:
+            call.cancel()
+            raise DeadlineExceeded(f"no answer to Open within {self._options.timeout} s")
+        return call
+
+    def _wait(
+        self,
+        until: Callable[[StreamCall], bool],
+        timeout: float | None = None,
+        bounded: bool = True,
+    ) -> None:
+        """Waits for `until(call)`, reconnecting where the server went away."""
+        self.check()
+        timeout = self._options.timeout if timeout is None and bounded else timeout
+        while True:
+            call = self._call
+            in_time = call.wait(lambda call=call: until(call), timeout)  # type: ignore[misc]
+            self.backlog.let_go(call.durable, call.received, self._options.keep_bytes)
+            if call.error is not None:
+                if self._recover(call.error):
+                    return
+            elif in_time:
+                return
+            else:
+                self._fail(DeadlineExceeded(f"the server did not catch up within {timeout} s"))
+
+    def _recover(self, error: NcscopeError) -> bool:
+        """Reconnects after the server went away; raises everything else.
+
+        Returns True if there is nothing left to do: it had been closing, and the report is made.
+        """
+        if not isinstance(error, Unavailable):
+            self._fail(error)
+        deadline = time.monotonic() + self._options.resume_timeout
+        delay = 0.1
+        while True:
+            if time.monotonic() + delay > deadline:
+                self._fail(error)
+            time.sleep(delay)
+            delay = min(2 * delay, 2.0)
+            try:
+                self._go_on(self._connect())
+                return False
+            except Unavailable:
+                continue
+            except NcscopeError as refusal:
+                if isinstance(refusal, AlreadyExists) and self._close is not None:
+                    return True
+                self._fail(refusal)
+
+    def _go_on(self, call: StreamCall) -> None:
+        """Sends again what the server does not have."""
+        assert call.opened is not None
+        wanted = call.opened.next_sequence
+        if wanted < self.backlog.first:
+            call.cancel()
+            raise DataLoss(
+                f"the server came back wanting batch {wanted}; this stream still has "
+                f"those from {self.backlog.first} on (see keep_bytes)"
+            )
+        self._call = call
+        for request in self._classifier:
+            call.send(request)
+        for data in self.backlog.batches_from(wanted):
+            call.send(data)
+        if self._close is not None:
+            self._send_close(call)
+
+    def _send_close(self, call: StreamCall) -> None:
+        assert self._close is not None
+        call.send(self._close)
+        call.half_close()
+
+    def _report_made_meanwhile(self) -> report_pb2.Report:
+        """Fetches the report that the server made of this attempt while it was out of reach."""
+        request = service_pb2.GetReportRequest(key=self._open.key)
+        try:
+            answer = self._calls["GetReport"](request, timeout=self._options.timeout)
+        except grpc.RpcError as error:
+            raise from_rpc(error) from None
+        report: report_pb2.Report = answer.report
+        if report.attempt != self._open.attempt:
+            raise AlreadyExists(f"attempt {report.attempt} replaced attempt {self._open.attempt}")
+        return report
+
+    def _fail(self, error: NcscopeError) -> NoReturn:
+        """Ends the connection with `error`, which every later use raises too."""
+        self._call.cancel()
+        self._failure = error
+        raise error

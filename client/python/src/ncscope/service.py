@@ -1,0 +1,50 @@
+"""The calls of NeuralCollapseService, made from its descriptor: a new one needs no code here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+from google.protobuf import message_factory
+
+from .v1 import service_pb2
+
+_SERVICE = service_pb2.DESCRIPTOR.services_by_name["NeuralCollapseService"]
+
+CHANNEL_OPTIONS = (
+    # A report of many classes is larger than the default of 4 MiB.
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # Notices a server whose machine is gone; pings more often than this are refused by servers.
+    ("grpc.keepalive_time_ms", 360_000),
+    # A server that restarts is found again within the second.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+)
+
+
+def callables(channel: grpc.Channel) -> dict[str, Any]:
+    """Returns the calls by method name; Stream takes requests that are serialised already."""
+    out: dict[str, Any] = {}
+    for method in _SERVICE.methods:
+        kind = "_".join(
+            "stream" if streams else "unary"
+            for streams in (method.client_streaming, method.server_streaming)
+        )
+        request = message_factory.GetMessageClass(method.input_type)
+        response = message_factory.GetMessageClass(method.output_type)
+        out[method.name] = getattr(channel, kind)(
+            f"/{_SERVICE.full_name}/{method.name}",
+            request_serializer=None if method.name == "Stream" else request.SerializeToString,
+            response_deserializer=response.FromString,
+        )
+    return out
+
+
+def is_serving(channel: grpc.Channel, timeout: float) -> bool:
+    """Asks grpc.health.v1 for the state of the whole server."""
+    check = channel.unary_unary("/grpc.health.v1.Health/Check")
+    # An empty HealthCheckRequest; the response is its enum `status`, 1 for SERVING.
+    answer: bytes = check(b"", timeout=timeout)
+    return answer == b"\x08\x01"

@@ -1,0 +1,111 @@
+"""The mergeable state behind a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import DataLoss, InvalidArgument
+from .v1 import service_pb2, statistics_pb2
+from .wire import checksum_of
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """The state of a series: P present classes, N samples, features of dimension d."""
+
+    header: statistics_pb2.StatisticsHeader
+    """Shapes and counters: num_classes, present_classes, dim, samples, skipped_nonfinite, ..."""
+    classes: Array
+    """Labels of the present classes, ascending. [P] uint32."""
+    counts: Array
+    """Samples per present class. [P] uint64."""
+    means: Array
+    """Class means, feature units. [P, d] float64."""
+    within: Array
+    """Sum over the class of ||h - mu_c||^2, feature units squared. [P] float64."""
+    scatter_upper: Array
+    """Upper triangle of N S_W, row by row, feature units squared. [d (d+1) / 2] float64."""
+    weight: Array | None
+    """Classifier W. [K, d] float64."""
+    bias: Array | None
+    """Classifier bias b. [K] float64."""
+
+    def within_scatter(self) -> Array:
+        """Returns S_W, the pooled within-class covariance, feature units squared. [d, d]."""
+        dim = self.header.dim
+        full = np.zeros((dim, dim))
+        upper = np.triu_indices(dim)
+        full[upper] = self.scatter_upper / self.header.samples
+        full.T[upper] = full[upper]
+        return full
+
+
+def read_statistics(parts: Iterable[service_pb2.GetStatisticsResponse]) -> Statistics:
+    """Puts the arrays together again; raises DataLoss if a block is missing or damaged."""
+    header = None
+    arrays: dict[int, Array] = {}
+    filled: dict[int, int] = {}
+    for part in parts:
+        if part.HasField("header"):
+            header = part.header
+            arrays = {array: np.empty(n, dtype) for array, (n, dtype) in _layout(header).items()}
+            filled = dict.fromkeys(arrays, 0)
+            continue
+        block = part.block
+        if block.array not in arrays or block.offset != filled[block.array]:
+            raise DataLoss(f"statistics: array {block.array} has a gap at {block.offset}")
+        _check(block)
+        array = arrays[block.array]
+        values = np.frombuffer(block.data, array.dtype.newbyteorder("<"))
+        end = block.offset + len(values)
+        if end > len(array):
+            raise DataLoss(f"statistics: array {block.array} is longer than its header says")
+        array[block.offset : end] = values
+        filled[block.array] = end
+    if header is None or any(filled[key] != len(array) for key, array in arrays.items()):
+        raise DataLoss("statistics: the server sent less than its header says")
+    block_type = statistics_pb2.StatisticsBlock
+    weight = arrays.get(block_type.ARRAY_CLASSIFIER_WEIGHT)
+    return Statistics(
+        header=header,
+        classes=arrays[block_type.ARRAY_CLASSES],
+        counts=arrays[block_type.ARRAY_COUNTS],
+        means=arrays[block_type.ARRAY_MEANS].reshape(header.present_classes, header.dim),
+        within=arrays[block_type.ARRAY_WITHIN],
+        scatter_upper=arrays[block_type.ARRAY_SCATTER],
+        weight=None if weight is None else weight.reshape(header.num_classes, header.dim),
+        bias=arrays.get(block_type.ARRAY_CLASSIFIER_BIAS),
+    )
+
+
+def _layout(header: statistics_pb2.StatisticsHeader) -> dict[int, tuple[int, Any]]:
+    """Returns length and element type of each array that a header announces."""
+    block, present, dim = statistics_pb2.StatisticsBlock, header.present_classes, header.dim
+    layout: dict[int, tuple[int, Any]] = {
+        block.ARRAY_CLASSES: (present, np.uint32),
+        block.ARRAY_COUNTS: (present, np.uint64),
+        block.ARRAY_MEANS: (present * dim, np.float64),
+        block.ARRAY_WITHIN: (present, np.float64),
+        block.ARRAY_SCATTER: (dim * (dim + 1) // 2, np.float64),
+    }
+    if header.has_classifier:
+        layout[block.ARRAY_CLASSIFIER_WEIGHT] = (header.num_classes * dim, np.float64)
+    if header.has_classifier_bias:
+        layout[block.ARRAY_CLASSIFIER_BIAS] = (header.num_classes, np.float64)
+    return layout
+
+
+def _check(block: statistics_pb2.StatisticsBlock) -> None:
+    """Compares the checksum of a block, where google-crc32c is installed."""
+    try:
+        checksum = checksum_of(block.data)
+    except InvalidArgument:
+        return
+    if checksum != block.crc32c:
+        raise DataLoss(f"statistics: array {block.array} is damaged at {block.offset}")
