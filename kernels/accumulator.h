@@ -16,8 +16,9 @@ namespace ncscope {
 // depend on how the samples were cut into batches: it is the same to the bit.
 class Accumulator {
  public:
-  // Allocates the state on the device: about K d (8 + w) + 8 d^2 + w (d^2 + kTileRows d) bytes, w =
-  // 4 or, for float64 input, 8. Throws OutOfMemory, InvalidArgument for K or d of 0.
+  // Allocates the state on the device: about K d (8 + w) + 8 d^2 + w kTileRows d bytes, w = 4, or 8
+  // for float64 input, and 4 d^2 more where w = 4. Throws OutOfMemory, InvalidArgument for K or d
+  // of 0.
   Accumulator(Device& device, size_t num_classes, size_t dim, DType type);
 
   // Adds the rows of a batch whose label is not kDroppedRow. `device` is any of the same kind as

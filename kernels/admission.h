@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -36,7 +37,7 @@ struct RawBatch {
   std::span<const std::byte> predictions;  // [rows] or empty
 };
 
-// Batch bytes, checked and owned; `view()` reads them.
+// Batch bytes, checked and owned; `view()` reads them. Movable.
 class AdmittedBatch {
  public:
   Batch view() const;
@@ -46,7 +47,8 @@ class AdmittedBatch {
 
  private:
   friend AdmittedBatch admit(const RawBatch&, const BatchSpec&);
-  std::vector<std::byte> features_;
+  std::unique_ptr<std::byte[]> features_;
+  size_t feature_bytes_ = 0;
   std::vector<int32_t> labels_;
   std::vector<int32_t> predictions_;
   DType type_ = DType::kFloat32;
@@ -55,8 +57,10 @@ class AdmittedBatch {
 };
 
 // Checks byte counts, labels and predictions (in [0, K)) and that every feature is finite, copying
-// the features in the same pass. Throws InvalidArgument, naming expected and got: byte counts, or
-// row and value of the first bad label, or row and column of the first feature that is not finite.
+// the features in the same pass. Rows that are dropped stay in the batch, labelled kDroppedRow;
+// those with a NaN or an infinity become zeros. Throws InvalidArgument, naming expected and got:
+// byte counts, or row and value of the first bad label, or row and column of the first feature that
+// is not finite; OutOfMemory where the copy does not fit.
 AdmittedBatch admit(const RawBatch& raw, const BatchSpec& spec);
 
 }  // namespace ncscope

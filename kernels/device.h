@@ -78,9 +78,11 @@ struct ClassSums {
   DeviceBuffer references;       // [K, d] T, r_c; rows of classes not seen are not set
   DeviceBuffer sums;             // [K, d] double, s_c = sum of h - r_c
   DeviceBuffer squares;          // [K] double, q_c = sum of ||h - r_c||^2
+  DeviceBuffer column_squares;   // [d] double, the diagonal of sum (h-r_y)(h-r_y)^T
   DeviceBuffer tile;             // [kTileRows, d] T, shifted rows not yet in `scatter`
   DeviceBuffer scatter;          // [d, d] double, upper triangle of sum (h-r_y)(h-r_y)^T
-  DeviceBuffer partial;          // [d, d] T, upper triangle of one tile's products
+  DeviceBuffer partial;          // [d, d] float, upper triangle of one tile's products; none for
+                                 // double, whose products go straight into `scatter`
 };
 
 // Mean and sum of squared deviations of a stream of values; merges without cancellation.
@@ -152,8 +154,8 @@ class Device {
   void zero(void* device, size_t bytes);
 
   // Adds the rows of `batch` with a label >= 0 to `sums`, in order: the first row of a class
-  // becomes its r_c; class sums and squared norms in float64; shifted rows go to the tile, and a
-  // full tile to the scatter: products in T, sums across tiles in float64.
+  // becomes its r_c; sums and squares in float64; shifted rows go to the tile, and a full tile to
+  // the scatter: products in T, sums across tiles in float64.
   void accumulate(const Batch& batch, ClassSums& sums);
   // Moves a partly filled tile into the scatter.
   void flush(ClassSums& sums);
@@ -162,8 +164,8 @@ class Device {
   // read C.
   void gemm(bool transpose_a, bool transpose_b, double alpha, ConstMatrix a, ConstMatrix b,
             double beta, Matrix c);
-  // C = alpha A^T A + beta C (transpose) or alpha A A^T + beta C; C symmetric, both triangles are
-  // written.
+  // C = alpha A^T A + beta C (transpose) or alpha A A^T + beta C; of C only the upper triangle is
+  // read, and both are written.
   void syrk(bool transpose, double alpha, ConstMatrix a, double beta, Matrix c);
   // Overwrites the lower triangle of a symmetric A by L with A = L L^T; the upper one is undefined
   // afterwards. False if A is not positive definite (A is then undefined).

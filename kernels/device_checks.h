@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <limits>
 #include <string>
 
@@ -26,6 +27,12 @@ inline void require_size(const char* method, const char* what, size_t expected, 
 
 inline std::string shape_text(size_t rows, size_t cols) {
   return std::string("[") + std::to_string(rows) + ", " + std::to_string(cols) + "]";
+}
+
+inline std::string number_text(double value) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.9g", value);
+  return text;
 }
 
 // A matrix with a place and a stride that holds its columns; sizes that 32-bit libraries can name.

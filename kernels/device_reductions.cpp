@@ -37,9 +37,10 @@ void require_sums(const char* method, const ClassSums& sums) {
   require_buffer(method, "references", sums.references, k, d, size);
   require_buffer(method, "sums", sums.sums, k, d, sizeof(double));
   require_buffer(method, "squares", sums.squares, k, 1, sizeof(double));
+  require_buffer(method, "column_squares", sums.column_squares, d, 1, sizeof(double));
   require_buffer(method, "tile", sums.tile, kTileRows, d, size);
   require_buffer(method, "scatter", sums.scatter, d, d, sizeof(double));
-  require_buffer(method, "partial", sums.partial, d, d, size);
+  if (size == sizeof(float)) require_buffer(method, "partial", sums.partial, d, d, size);
 }
 
 }  // namespace

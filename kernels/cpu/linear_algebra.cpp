@@ -3,6 +3,7 @@
 #include <lapacke.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "kernels/cpu/blas.h"
 #include "kernels/cpu/cpu_device.h"
@@ -45,7 +46,12 @@ bool CpuDevice::do_cholesky(Matrix a) {
   const lapack_int info = LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'U', blas::size(a.rows), a.data,
                                               blas::stride(a.stride));
   if (info < 0) throw DeviceError("cholesky: dpotrf refused argument " + std::to_string(-info));
-  return info == 0;
+  if (info > 0) return false;
+  // OpenBLAS lets a NaN pass as a pivot.
+  for (size_t i = 0; i < a.rows; ++i) {
+    if (!std::isfinite(a.row(i)[i])) return false;
+  }
+  return true;
 }
 
 void CpuDevice::do_cholesky_solve(ConstMatrix factor, Matrix b) {

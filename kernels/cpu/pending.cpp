@@ -4,10 +4,6 @@
 
 namespace ncscope {
 
-void CpuDevice::do_accumulate(const Batch&, ClassSums&) {
-  throw DeviceError("accumulate: not built yet");
-}
-void CpuDevice::do_flush(ClassSums&) { throw DeviceError("flush: not built yet"); }
 PairSums CpuDevice::do_pair_reduce(const PairInput&) {
   throw DeviceError("pair_reduce: not built yet");
 }

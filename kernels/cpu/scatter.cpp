@@ -1,0 +1,34 @@
+#include "kernels/cpu/scatter.h"
+
+#include <algorithm>
+
+#include "kernels/cpu/blas.h"
+#include "kernels/cpu/simd.h"
+
+namespace ncscope {
+namespace {
+
+NCSCOPE_CLONES void add_row(const float* in, size_t n, double* out) {
+  for (size_t j = 0; j < n; ++j) out[j] += double{in[j]};
+}
+
+}  // namespace
+
+void add_scatter(ThreadPool& pool, const float* tile, size_t rows, size_t dim, float* partial,
+                 double* scatter) {
+  blas::syrk_upper(true, dim, rows, 1.0F, tile, dim, 0.0F, partial, dim);
+  // Pieces of equal size in rows, not in elements: later ones are shorter, which evens out.
+  constexpr size_t kRows = 16;
+  pool.run((dim + kRows - 1) / kRows, [&](size_t piece) {
+    const size_t last = std::min(dim, (piece + 1) * kRows);
+    for (size_t r = piece * kRows; r < last; ++r) {
+      add_row(partial + r * dim + r, dim - r, scatter + r * dim + r);
+    }
+  });
+}
+
+void add_scatter(const double* tile, size_t rows, size_t dim, double* scatter) {
+  blas::syrk_upper(true, dim, rows, 1.0, tile, dim, 1.0, scatter, dim);
+}
+
+}  // namespace ncscope
