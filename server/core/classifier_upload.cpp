@@ -1,0 +1,115 @@
+#include "server/core/classifier_upload.h"
+
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "server/core/errors.h"
+
+namespace ncscope::server {
+namespace {
+
+const char* array_name(ClassifierArray array) {
+  return array == ClassifierArray::kWeight ? "weight" : "bias";
+}
+
+std::string chunk_text(const char* name) { return std::string("classifier ") + name + ": "; }
+
+}  // namespace
+
+ClassifierUpload::ClassifierUpload(size_t num_classes, size_t dim, DType features,
+                                   MemoryBudget& budget)
+    : features_(features), budget_(&budget) {
+  arrays_[0] = {.name = "weight", .expected = num_classes * dim, .values = {}};
+  arrays_[1] = {.name = "bias", .expected = num_classes, .values = {}};
+}
+
+std::optional<ClassifierValues> ClassifierUpload::add(const ClassifierPart& part) {
+  Array& array = arrays_[static_cast<size_t>(part.array)];
+  const std::string where = chunk_text(array.name);
+  if (part.type != DType::kFloat32 && part.type != DType::kFloat64 && part.type != features_) {
+    throw InvalidArgument(where + "expected float32, float64 or the features' " +
+                          std::string(dtype_name(features_)) + ", got " +
+                          std::string(dtype_name(part.type)));
+  }
+  const size_t width = dtype_size(part.type);
+  if (part.data.empty() || part.data.size() % width != 0) {
+    throw InvalidArgument(where + "expected a multiple of " + std::to_string(width) +
+                          " bytes, got " + std::to_string(part.data.size()));
+  }
+  const size_t count = part.data.size() / width;
+  const size_t received = array.started ? array.values.values.size() : 0;
+  if (part.offset != 0 && part.offset != received) {
+    throw FailedPrecondition(where + "expected offset " + std::to_string(received) + " or 0, got " +
+                             std::to_string(part.offset));
+  }
+  if (count > array.expected - part.offset) {
+    throw InvalidArgument(where + "expected " + std::to_string(array.expected) +
+                          " elements in all, got " + std::to_string(part.offset + count));
+  }
+  std::vector<double> elements(count);
+  convert(part.type, part.data.data(), count, elements.data());
+  for (size_t i = 0; i < count; ++i) {
+    if (std::isfinite(elements[i])) continue;
+    throw InvalidArgument(where + "expected finite values, got " + std::to_string(elements[i]) +
+                          " at element " + std::to_string(part.offset + i));
+  }
+  if (part.offset == 0) {
+    array.started = false;
+    array.values = {};
+    array.values.memory = budget_->reserve(array.expected * sizeof(double), where + "chunk");
+    array.started = true;
+  }
+  array.values.values.insert(array.values.values.end(), elements.begin(), elements.end());
+  if (array.values.values.size() < array.expected) return std::nullopt;
+  array.started = false;
+  return std::exchange(array.values, {});
+}
+
+void ClassifierUpload::check_complete() const {
+  for (const Array& array : arrays_) {
+    if (!array.started) continue;
+    throw FailedPrecondition(chunk_text(array.name) + "expected " + std::to_string(array.expected) +
+                             " elements before Close, got " +
+                             std::to_string(array.values.values.size()));
+  }
+}
+
+void SharedClassifier::submit(uint32_t rank, ClassifierArray which, ClassifierValues values) {
+  const std::lock_guard lock(mutex_);
+  Array& array = arrays_[static_cast<size_t>(which)];
+  const bool only_mine = array.values && array.sender == rank && !array.confirmed;
+  if (!array.values || only_mine) {
+    array = {std::move(values), rank, false};
+    return;
+  }
+  if (array.values->values != values.values) {
+    throw AlreadyExists(chunk_text(array_name(which)) + "expected the values that rank " +
+                        std::to_string(array.sender) + " sent, got different ones from rank " +
+                        std::to_string(rank));
+  }
+  if (array.sender != rank) array.confirmed = true;
+}
+
+void SharedClassifier::check_consistent() const {
+  const std::lock_guard lock(mutex_);
+  if (arrays_[1].values && !arrays_[0].values) {
+    throw FailedPrecondition("classifier: expected a weight before Close, got a bias only");
+  }
+}
+
+std::optional<Classifier> SharedClassifier::get(size_t num_classes, size_t dim) const {
+  check_consistent();
+  const std::lock_guard lock(mutex_);
+  if (!arrays_[0].values) return std::nullopt;
+  Classifier classifier{num_classes, dim, arrays_[0].values->values, {}};
+  if (arrays_[1].values) classifier.bias = arrays_[1].values->values;
+  return classifier;
+}
+
+void SharedClassifier::clear() {
+  const std::lock_guard lock(mutex_);
+  arrays_ = {};
+}
+
+}  // namespace ncscope::server

@@ -1,0 +1,81 @@
+// The classifier of a series, which ranks send in chunks.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "kernels/classifier.h"
+#include "kernels/dtype.h"
+#include "server/core/memory_budget.h"
+
+namespace ncscope::server {
+
+enum class ClassifierArray { kWeight, kBias };
+
+// Elements [offset, offset + n) of one array.
+struct ClassifierPart {
+  ClassifierArray array = ClassifierArray::kWeight;
+  uint64_t offset = 0;
+  DType type = DType::kFloat32;
+  std::span<const std::byte> data;
+};
+
+// A complete array and the memory that it takes.
+struct ClassifierValues {
+  std::vector<double> values;
+  Reservation memory;
+};
+
+// What one rank is sending. Used by one thread at a time.
+class ClassifierUpload {
+ public:
+  // `num_classes` K, `dim` d; samples have type `features`.
+  ClassifierUpload(size_t num_classes, size_t dim, DType features, MemoryBudget& budget);
+
+  // The array, once it is complete. Throws InvalidArgument for a wrong type or size or a value
+  // that is not finite, FailedPrecondition for a gap, ResourceExhausted; nothing is then taken.
+  std::optional<ClassifierValues> add(const ClassifierPart& part);
+
+  // Throws FailedPrecondition, saying how many elements came, if an array is not complete.
+  void check_complete() const;
+
+ private:
+  struct Array {
+    const char* name;
+    size_t expected = 0;
+    bool started = false;  // and not complete
+    ClassifierValues values;
+  };
+  DType features_;
+  MemoryBudget* budget_;
+  std::array<Array, 2> arrays_;
+};
+
+// What the ranks of a series have sent. Thread-safe.
+class SharedClassifier {
+ public:
+  // Takes a complete array. Throws AlreadyExists if another rank has sent a different one.
+  void submit(uint32_t rank, ClassifierArray array, ClassifierValues values);
+
+  // Throws FailedPrecondition if there is a bias but no weight.
+  void check_consistent() const;
+
+  // Null where none was sent. Throws as check_consistent().
+  std::optional<Classifier> get(size_t num_classes, size_t dim) const;
+  void clear();
+
+ private:
+  struct Array {
+    std::optional<ClassifierValues> values;
+    uint32_t sender = 0;
+    bool confirmed = false;  // by a second rank
+  };
+  mutable std::mutex mutex_;
+  std::array<Array, 2> arrays_;
+};
+
+}  // namespace ncscope::server

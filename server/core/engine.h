@@ -1,0 +1,93 @@
+// Everything that a transport asks of the server: streams, states, reports, runs.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ncscope/v1/service.pb.h"
+#include "proto/convert/statistics.h"
+#include "server/core/registry.h"
+#include "server/core/services.h"
+#include "server/core/session.h"
+#include "server/core/state_upload.h"
+
+namespace ncscope::server {
+
+// Whether the caller of a waiting request is gone.
+using IsCancelled = std::function<bool()>;
+
+// Thread-safe. Every method throws the errors of errors.h.
+class Engine {
+ public:
+  // Removes files of states that no report refers to.
+  Engine(Services& services, std::chrono::seconds idle_series_timeout);
+
+  // Begins a stream, in place of an older one of the same rank.
+  std::unique_ptr<Session> open(const v1::Open& open);
+
+  // The report, with its per-class table unless omitted. With `wait` it is waited for while the
+  // series is streamed or not there yet. Throws NotFound, Cancelled, Unavailable.
+  v1::Report get_report(const v1::GetReportRequest& request, const IsCancelled& cancelled);
+  v1::ListRunsResponse list_runs(const v1::ListRunsRequest& request);
+  v1::ListReportsResponse list_reports(const v1::ListReportsRequest& request);
+  // Calls `sink` for each report until it returns false or the caller is gone; throws Unavailable
+  // when the server shuts down.
+  void watch_reports(const v1::WatchReportsRequest& request, const IsCancelled& cancelled,
+                     const std::function<bool(const v1::Report&)>& sink);
+  v1::DeleteRunResponse delete_run(const v1::DeleteRunRequest& request);
+  // The merged state of the most recently reported epoch of its (run, split, layer).
+  StatisticsBundle get_statistics(const v1::GetStatisticsRequest& request);
+
+  // From now on no new streams, and watchers end; what is open goes on.
+  void begin_drain();
+  // Ends waiting requests too.
+  void stop();
+  bool draining() const { return draining_; }
+  // Streams and states that are being received.
+  size_t active() const { return active_; }
+
+  Services& services() { return services_; }
+  const Registry& registry() const { return registry_; }
+
+ private:
+  friend class StateUpload;
+  friend class SeriesSession;
+
+  // Counts one stream or state while it lives.
+  class Activity {
+   public:
+    explicit Activity(Engine& engine) : engine_(engine) { ++engine_.active_; }
+    Activity(const Activity&) = delete;
+    Activity& operator=(const Activity&) = delete;
+    ~Activity() { --engine_.active_; }
+
+   private:
+    Engine& engine_;
+  };
+
+  void require_accepting() const;
+  // Runs `action`; where that is refused for want of room, makes room by dropping idle series and
+  // runs it once more.
+  template <class Action>
+  auto with_room(const Action& action);
+  std::unique_ptr<Session> open_once(const v1::Open& open);
+  CloseResult close_with_state(const SeriesKey& key, const v1::Open& open, const SeriesSpec& spec,
+                               StatisticsBundle bundle, uint32_t digest, Reservation memory);
+  void require_run(const std::string& run);
+  void remove_statistics(const std::vector<std::string>& files);
+
+  Services& services_;
+  const std::chrono::seconds idle_series_timeout_;
+  Registry registry_;
+  std::atomic<uint64_t> sessions_{0};
+  std::atomic<size_t> active_{0};
+  std::atomic<bool> draining_{false};
+  std::atomic<bool> stopped_{false};
+};
+
+}  // namespace ncscope::server

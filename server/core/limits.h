@@ -1,0 +1,19 @@
+// What one server takes on. Each limit is an option of ncscope-server.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace ncscope::server {
+
+struct Limits {
+  size_t max_message_bytes = size_t{64} << 20;  // largest message of a stream
+  uint32_t max_classes = 1'000'000;             // K
+  uint32_t max_dim = 65'536;                    // d
+  uint32_t max_world_size = 1'024;
+  uint32_t max_open_series = 1'024;
+  size_t state_memory_bytes = size_t{4} << 30;   // accumulators, classifiers, sample identities
+  size_t sample_memory_bytes = size_t{1} << 30;  // retained samples; more go to the spool
+};
+
+}  // namespace ncscope::server

@@ -1,0 +1,48 @@
+// What one rank has contributed to one attempt.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernels/accumulator.h"
+#include "kernels/statistics.h"
+#include "server/core/classifier_upload.h"
+#include "server/core/memory_budget.h"
+#include "server/core/sample_store.h"
+
+namespace ncscope::server {
+
+struct Rank {
+  explicit Rank(SampleStore& store) : samples(store) {}
+
+  // Held while a message of the rank is applied, and taken before the mutex of the series.
+  std::mutex mutex;
+  uint64_t owner = 0;               // session that may write; 0 for none
+  std::vector<uint32_t> checksums;  // of the content of each batch received
+  std::optional<Accumulator> accumulator;
+  std::optional<ClassifierUpload> upload;
+  std::optional<Statistics> state;       // contributed instead of samples
+  std::optional<uint32_t> state_digest;  // of that state
+  SampleLog samples;
+  Reservation memory;
+  std::string broken;  // why the rank's state was lost, if it was
+
+  // Written under both mutexes, read under either.
+  bool closed = false;
+
+  uint64_t next_sequence() const { return checksums.size(); }
+
+  // Frees everything but what recognises a repeated request.
+  void free_state() {
+    accumulator.reset();
+    upload.reset();
+    state.reset();
+    samples.clear();
+    memory.release();
+  }
+};
+
+}  // namespace ncscope::server

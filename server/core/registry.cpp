@@ -1,0 +1,120 @@
+#include "server/core/registry.h"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "server/core/errors.h"
+
+namespace ncscope::server {
+namespace {
+
+[[noreturn]] void refuse_lower_attempt(const SeriesKey& key, uint32_t got, uint32_t known,
+                                       const char* state) {
+  throw FailedPrecondition("Open: attempt " + std::to_string(got) + " is lower than attempt " +
+                           std::to_string(known) + ", which is " + state + ": " + describe(key));
+}
+
+}  // namespace
+
+Registry::Found Registry::find_or_make(const SeriesKey& key, const v1::Open& open,
+                                       const SeriesSpec& spec) {
+  std::shared_ptr<Series> lower;
+  std::shared_ptr<Series> made;
+  {
+    // Held over the look into the report store, so that no attempt is both streamed and reported.
+    const std::lock_guard lock(mutex_);
+    const auto found = series_.find(key);
+    if (found != series_.end()) {
+      const uint32_t attempt = found->second->attempt();
+      if (attempt == open.attempt()) return found->second;
+      if (attempt > open.attempt()) {
+        refuse_lower_attempt(key, open.attempt(), attempt, "streamed");
+      }
+    }
+    if (auto reported = services_.reports.find_attempt(key)) {
+      if (reported->attempt == open.attempt()) return std::move(*reported);
+      if (reported->attempt > open.attempt()) {
+        refuse_lower_attempt(key, open.attempt(), reported->attempt, "reported");
+      }
+    }
+    made = std::make_shared<Series>(key, open, spec, services_);
+    if (found != series_.end()) {
+      lower = std::exchange(found->second, made);
+    } else if (series_.size() >= services_.limits.max_open_series) {
+      throw ResourceExhausted("Open: " + std::to_string(series_.size()) +
+                              " series are being streamed, which is the limit; close some or try"
+                              " again later, or raise --max-open-series");
+    } else {
+      series_.emplace(key, made);
+    }
+  }
+  if (lower) {
+    lower->drop("attempt " + std::to_string(lower->attempt()) + " was dropped when attempt " +
+                std::to_string(open.attempt()) + " was opened: " + describe(key));
+  }
+  return made;
+}
+
+std::shared_ptr<Series> Registry::find_streaming(const SeriesKey& key) const {
+  std::shared_ptr<Series> series;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = series_.find(key);
+    if (found != series_.end()) series = found->second;
+  }
+  return series && !series->reported() ? series : nullptr;
+}
+
+void Registry::remove(const std::shared_ptr<Series>& series) {
+  const std::lock_guard lock(mutex_);
+  const auto found = series_.find(series->key());
+  if (found != series_.end() && found->second == series) series_.erase(found);
+}
+
+size_t Registry::drop_run(const std::string& run) {
+  std::vector<std::shared_ptr<Series>> dropped;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto it = series_.lower_bound(SeriesKey{run, 0, "", ""});
+         it != series_.end() && it->first.run == run;) {
+      dropped.push_back(std::move(it->second));
+      it = series_.erase(it);
+    }
+  }
+  for (const auto& series : dropped) series->drop("run '" + run + "' was deleted");
+  return dropped.size();
+}
+
+size_t Registry::drop_idle(std::chrono::steady_clock::duration age) {
+  std::vector<std::shared_ptr<Series>> all;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, series] : series_) all.push_back(series);
+  }
+  size_t dropped = 0;
+  for (const auto& series : all) {
+    if (!series->idle_for(age)) continue;
+    spdlog::warn("dropping {}: no stream for a long time, and room is needed",
+                 describe(series->key()));
+    remove(series);
+    series->drop("dropped because nothing was streamed for a long time and room was needed: " +
+                 describe(series->key()));
+    ++dropped;
+  }
+  return dropped;
+}
+
+size_t Registry::size() const {
+  const std::lock_guard lock(mutex_);
+  return series_.size();
+}
+
+std::map<std::string, uint32_t> Registry::open_runs() const {
+  std::map<std::string, uint32_t> runs;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [key, series] : series_) ++runs[key.run];
+  return runs;
+}
+
+}  // namespace ncscope::server

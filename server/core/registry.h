@@ -1,0 +1,49 @@
+// The series that are being streamed.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "server/core/series.h"
+
+namespace ncscope::server {
+
+// Thread-safe. Its mutex is taken before that of the report store, and never together with those
+// of a series.
+class Registry {
+ public:
+  explicit Registry(Services& services) : services_(services) {}
+
+  // The series that `open` is for: one that is streamed (made, if need be, in place of a lower
+  // attempt), or a finished attempt. Throws FailedPrecondition if a higher attempt was opened,
+  // ResourceExhausted if there are too many.
+  using Found = std::variant<std::shared_ptr<Series>, ReportedAttempt>;
+  Found find_or_make(const SeriesKey& key, const v1::Open& open, const SeriesSpec& spec);
+
+  // Null if it is not being streamed, or reported already.
+  std::shared_ptr<Series> find_streaming(const SeriesKey& key) const;
+
+  // Forgets a series; it is not changed.
+  void remove(const std::shared_ptr<Series>& series);
+
+  // Drops the series of a run; returns how many there were.
+  size_t drop_run(const std::string& run);
+  // Drops series that had no stream since `age`; returns how many.
+  size_t drop_idle(std::chrono::steady_clock::duration age);
+
+  size_t size() const;
+  // Runs with series that are being streamed, by name, and how many.
+  std::map<std::string, uint32_t> open_runs() const;
+
+ private:
+  Services& services_;
+  mutable std::mutex mutex_;
+  std::map<SeriesKey, std::shared_ptr<Series>> series_;
+};
+
+}  // namespace ncscope::server

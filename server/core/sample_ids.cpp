@@ -1,0 +1,50 @@
+#include "server/core/sample_ids.h"
+
+#include "kernels/batch.h"
+
+namespace ncscope::server {
+namespace {
+
+// A node of the set and its share of the buckets.
+constexpr size_t kBytesPerId = 40;
+
+}  // namespace
+
+SampleIds::Claim SampleIds::claim(std::span<const uint64_t> ids, const int32_t* labels,
+                                  MemoryBudget& budget) {
+  const std::lock_guard lock(mutex_);
+  const size_t wanted = (seen_.size() + ids.size()) * kBytesPerId;
+  if (wanted > memory_.bytes()) {
+    memory_.absorb(budget.reserve(wanted - memory_.bytes(), "identities of samples"));
+  }
+  Claim claim;
+  for (size_t row = 0; row < ids.size(); ++row) {
+    if (labels[row] == kDroppedRow) continue;
+    if (seen_.insert(ids[row]).second) {
+      claim.added.push_back(ids[row]);
+    } else {
+      claim.duplicates.push_back(row);
+    }
+  }
+  duplicates_ += claim.duplicates.size();
+  return claim;
+}
+
+void SampleIds::give_back(const Claim& claim) {
+  const std::lock_guard lock(mutex_);
+  for (const uint64_t id : claim.added) seen_.erase(id);
+  duplicates_ -= claim.duplicates.size();
+}
+
+uint64_t SampleIds::duplicates() const {
+  const std::lock_guard lock(mutex_);
+  return duplicates_;
+}
+
+void SampleIds::clear() {
+  const std::lock_guard lock(mutex_);
+  seen_ = {};
+  memory_.release();
+}
+
+}  // namespace ncscope::server

@@ -1,0 +1,90 @@
+// The samples of unfinished series, kept for the second look at them (NC4): in memory up to one
+// budget for the whole server, beyond it in a spool file per rank.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "kernels/admission.h"
+
+namespace ncscope::server {
+
+// An admitted batch whose duplicate samples are dropped too.
+class SampleBatch {
+ public:
+  explicit SampleBatch(AdmittedBatch admitted);
+  // Drops `rows` besides those that admission dropped.
+  void drop(const std::vector<size_t>& rows);
+  Batch view() const;
+  const Dropped& dropped() const { return admitted_.dropped(); }
+  uint64_t samples() const;  // rows that are not dropped
+  size_t bytes() const { return admitted_.bytes() + labels_.size() * sizeof(int32_t); }
+
+ private:
+  AdmittedBatch admitted_;
+  std::vector<int32_t> labels_;  // [rows], or empty where they are those of `admitted_`
+};
+
+// The budget and the folder that logs share. Thread-safe; outlives its logs.
+class SampleStore {
+ public:
+  SampleStore(std::filesystem::path spool_folder, size_t memory_limit);
+
+  size_t memory_used() const { return memory_used_; }
+  size_t spool_used() const { return spool_used_; }
+
+ private:
+  friend class SampleLog;
+  bool take_memory(size_t bytes);
+  // An empty file without a name, so that nothing is left of it whatever happens. Throws
+  // ResourceExhausted with the cause.
+  int open_spool_file();
+
+  const std::filesystem::path folder_;
+  const size_t memory_limit_;
+  std::atomic<size_t> memory_used_{0};
+  std::atomic<size_t> spool_used_{0};
+  std::atomic<uint64_t> files_{0};
+};
+
+// The samples of one rank, in order. Used by one thread at a time.
+class SampleLog {
+ public:
+  explicit SampleLog(SampleStore& store) : store_(&store) {}
+  SampleLog(const SampleLog&) = delete;
+  SampleLog& operator=(const SampleLog&) = delete;
+  ~SampleLog() { clear(); }
+
+  // Throws ResourceExhausted where the disk does not take it; the log is then as it was.
+  void append(std::shared_ptr<const SampleBatch> batch);
+  // Takes the last one away again.
+  void pop();
+  // Throws DataLoss where the spool cannot be read back.
+  void for_each(const std::function<void(const Batch&)>& visit) const;
+  void clear();
+
+ private:
+  struct Entry {
+    std::shared_ptr<const SampleBatch> batch;  // null: spooled, [features, labels, predictions]
+    size_t bytes = 0;
+    uint64_t offset = 0;  // in the spool file
+    DType type = DType::kFloat32;
+    size_t rows = 0;
+    size_t dim = 0;
+    bool has_predictions = false;
+  };
+  void spool(const SampleBatch& batch);
+  void read(const Entry& entry, std::vector<std::byte>& buffer) const;
+
+  SampleStore* store_;
+  std::vector<Entry> entries_;
+  int file_ = -1;
+  uint64_t file_bytes_ = 0;
+};
+
+}  // namespace ncscope::server

@@ -1,0 +1,129 @@
+#include "server/core/series.h"
+
+#include <utility>
+
+#include "server/core/errors.h"
+
+namespace ncscope::server {
+
+Series::Series(SeriesKey key, const v1::Open& open, const SeriesSpec& spec, Services& services)
+    : key_(std::move(key)),
+      open_(open),
+      spec_(spec),
+      services_(services),
+      ranks_(spec.world_size),
+      last_used_(std::chrono::steady_clock::now()) {}
+
+Rank* Series::join(uint32_t rank, const SeriesSpec& spec, const BatchSpec* batches) {
+  const std::lock_guard lock(mutex_);
+  if (drop_reason_) return nullptr;
+  require_same(spec_, spec);
+  if (batches != nullptr) {
+    if (batch_spec_) require_same(*batch_spec_, *batches);
+    batch_spec_ = *batches;
+  }
+  if (!ranks_[rank]) ranks_[rank] = std::make_unique<Rank>(services_.samples);
+  return ranks_[rank].get();
+}
+
+std::optional<uint64_t> Series::attach(uint32_t rank_index, const SeriesSpec& spec,
+                                       const BatchSpec& batches, uint64_t session) {
+  Rank* rank = join(rank_index, spec, &batches);
+  if (rank == nullptr) return std::nullopt;
+  const std::lock_guard lock(rank->mutex);
+  if (!rank->closed && rank->memory.bytes() == 0) {
+    rank->memory = services_.memory.reserve(
+        Accumulator::bytes_needed(batches.num_classes, batches.dim, batches.type),
+        "accumulator of " + describe(key_));
+  }
+  const std::lock_guard series_lock(mutex_);
+  if (drop_reason_) {
+    rank->memory.release();
+    return std::nullopt;
+  }
+  if (rank->owner != 0) ++services_.counters.taken_over_streams;
+  rank->owner = session;
+  ++sessions_;
+  used_ = true;
+  return rank->next_sequence();
+}
+
+void Series::detach() {
+  const std::lock_guard lock(mutex_);
+  --sessions_;
+  last_used_ = std::chrono::steady_clock::now();
+}
+
+Rank& Series::rank_at(uint32_t rank) {
+  const std::lock_guard lock(mutex_);
+  return *ranks_[rank];
+}
+
+void Series::require_writer(const Rank& rank, uint64_t session) const {
+  const std::lock_guard lock(mutex_);
+  if (drop_reason_) throw Aborted(*drop_reason_);
+  if (rank.owner != session) {
+    throw Aborted("a newer stream of the same rank took over: " + describe(key_));
+  }
+}
+
+void Series::require_open(const Rank& rank, uint32_t index) const {
+  const std::lock_guard lock(mutex_);
+  if (phase_ == Phase::kReported) {
+    throw AlreadyExists(describe(key_) + " is reported already; open attempt " +
+                        std::to_string(attempt() + 1) + " to measure it anew");
+  }
+  if (rank.closed) {
+    throw FailedPrecondition("rank " + std::to_string(index) + " has closed after " +
+                             std::to_string(rank.next_sequence()) + " batches: " + describe(key_));
+  }
+}
+
+void Series::drop(const std::string& reason) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (phase_ == Phase::kReported || drop_reason_) return;
+    drop_reason_ = reason;
+    changed_.notify_all();
+    // Whoever makes the report sees the reason when it is done, and frees.
+    if (phase_ == Phase::kReporting) return;
+    phase_ = Phase::kDropped;
+  }
+  free_all();
+}
+
+bool Series::drop_if_unused() {
+  const std::lock_guard lock(mutex_);
+  if (used_) return false;
+  drop_reason_ = "not used";
+  phase_ = Phase::kDropped;
+  return true;
+}
+
+void Series::free_all() {
+  for (uint32_t index = 0; index < spec_.world_size; ++index) {
+    Rank* rank = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      rank = ranks_[index].get();
+    }
+    if (rank == nullptr) continue;
+    const std::lock_guard lock(rank->mutex);
+    rank->free_state();
+  }
+  classifier_.clear();
+  sample_ids_.clear();
+}
+
+bool Series::reported() const {
+  const std::lock_guard lock(mutex_);
+  return phase_ == Phase::kReported;
+}
+
+bool Series::idle_for(std::chrono::steady_clock::duration age) const {
+  const std::lock_guard lock(mutex_);
+  return phase_ == Phase::kStreaming && sessions_ == 0 &&
+         std::chrono::steady_clock::now() - last_used_ >= age;
+}
+
+}  // namespace ncscope::server

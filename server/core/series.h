@@ -1,0 +1,117 @@
+// One attempt at one series: its ranks while they stream, then its report.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ncscope/v1/service.pb.h"
+#include "proto/convert/statistics.h"
+#include "server/core/incoming.h"
+#include "server/core/rank.h"
+#include "server/core/sample_ids.h"
+#include "server/core/series_key.h"
+#include "server/core/series_spec.h"
+#include "server/core/services.h"
+
+namespace ncscope::server {
+
+// Thread-safe. Locks are taken in this order: Rank::mutex, mutex_, those of the services.
+class Series {
+ public:
+  // `open` is of any of the ranks and has been checked.
+  Series(SeriesKey key, const v1::Open& open, const SeriesSpec& spec, Services& services);
+
+  const SeriesKey& key() const { return key_; }
+  uint32_t attempt() const { return open_.attempt(); }
+
+  // Makes `session` the writer of a rank, in place of any other, and returns the sequence number
+  // that comes next; nothing if the series was dropped: look it up anew. Throws InvalidArgument
+  // where the specs differ, ResourceExhausted.
+  std::optional<uint64_t> attach(uint32_t rank, const SeriesSpec& spec, const BatchSpec& batches,
+                                 uint64_t session);
+  // The session ended.
+  void detach();
+
+  // Throw Aborted if another session writes by now or the series was dropped; else as said in
+  // session.h.
+  uint64_t add_batch(uint32_t rank, uint64_t session, const IncomingBatch& batch);
+  void add_classifier(uint32_t rank, uint64_t session, const ClassifierPart& part);
+  CloseResult close(uint32_t rank, uint64_t session, uint64_t batches, bool partial);
+
+  // Closes a rank by a state. The same again changes nothing. Nothing, with the arguments as they
+  // were, if the series was dropped: look it up anew.
+  std::optional<CloseResult> close_with_state(uint32_t rank, const SeriesSpec& spec,
+                                              StatisticsBundle&& bundle, uint32_t digest,
+                                              Reservation&& memory);
+
+  // Frees what was streamed; sessions get Aborted with `reason`. Does nothing to a report.
+  void drop(const std::string& reason);
+
+  // The same, if no rank ever came to stream; true if the series is dropped.
+  bool drop_if_unused();
+
+  bool reported() const;
+  // No session since `age`.
+  bool idle_for(std::chrono::steady_clock::duration age) const;
+
+ private:
+  enum class Phase { kStreaming, kReporting, kReported, kDropped };
+
+  // Counts a batch with or without predictions: all batches of a series have them, or none.
+  class PredictionClaim;
+
+  Rank* join(uint32_t rank, const SeriesSpec& spec, const BatchSpec* batches);
+  Rank& rank_at(uint32_t rank);
+  void require_writer(const Rank& rank, uint64_t session) const;
+  void require_open(const Rank& rank, uint32_t index) const;
+  void apply(Rank& rank, const IncomingBatch& batch);
+  void accumulate(Rank& rank, const SampleBatch& batch);
+  void mark_closed(Rank& rank, uint64_t samples, bool partial);
+  CloseResult report_if_complete();
+
+  // Of the last rank to close, in phase kReporting: nobody else touches the ranks.
+  void make_report();
+  void merge_ranks(Device& device);
+  std::optional<DecisionCounts> count_decisions(Device& device, const Classifier* classifier);
+  v1::Report compute(Device& device, const Classifier* classifier);
+  ReportedAttempt describe_attempt(const Classifier* classifier) const;
+  void publish(v1::Report report, const Classifier* classifier);
+  void free_all();
+
+  const SeriesKey key_;
+  const v1::Open open_;
+  const SeriesSpec spec_;
+  Services& services_;
+
+  SharedClassifier classifier_;
+  SampleIds sample_ids_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  Phase phase_ = Phase::kStreaming;
+  std::optional<std::string> drop_reason_;
+  std::optional<BatchSpec> batch_spec_;       // since the first rank that streams; never changes
+  std::vector<std::unique_ptr<Rank>> ranks_;  // [world_size], null until a rank opens
+  uint32_t closed_ = 0;
+  uint64_t closed_samples_ = 0;
+  bool partial_ = false;
+  uint64_t batches_with_predictions_ = 0;
+  uint64_t batches_without_predictions_ = 0;
+  std::shared_ptr<const v1::Report> report_;
+  uint32_t sessions_ = 0;
+  bool used_ = false;  // a rank has opened or closed
+  std::chrono::steady_clock::time_point last_used_;
+
+  // Ranks merged so far; kept for another try where making the report fails.
+  std::optional<Statistics> merged_;
+  uint32_t merged_ranks_ = 0;
+};
+
+}  // namespace ncscope::server

@@ -1,0 +1,164 @@
+// The path of a batch, and of a classifier chunk, through a Series.
+#include <cstring>
+
+#include "server/core/errors.h"
+#include "server/core/series.h"
+
+namespace ncscope::server {
+namespace {
+
+std::vector<uint64_t> parse_sample_ids(const IncomingBatch& batch) {
+  if (batch.sample_ids.empty()) return {};
+  if (batch.sample_ids.size() != size_t{batch.rows} * sizeof(uint64_t)) {
+    throw InvalidArgument("Batch: expected " + std::to_string(size_t{batch.rows} * 8) +
+                          " bytes of sample_ids for " + std::to_string(batch.rows) + " rows, got " +
+                          std::to_string(batch.sample_ids.size()));
+  }
+  std::vector<uint64_t> ids(batch.rows);
+  std::memcpy(ids.data(), batch.sample_ids.data(), batch.sample_ids.size());
+  return ids;
+}
+
+// Takes identities back unless the batch was applied.
+class SampleIdClaim {
+ public:
+  SampleIdClaim(SampleIds& ids, const std::vector<uint64_t>& of_batch, const Batch& batch,
+                MemoryBudget& memory)
+      : ids_(ids), claim_(ids.claim(of_batch, batch.labels, memory)) {}
+  SampleIdClaim(const SampleIdClaim&) = delete;
+  SampleIdClaim& operator=(const SampleIdClaim&) = delete;
+  ~SampleIdClaim() {
+    if (!kept_) ids_.give_back(claim_);
+  }
+  const std::vector<size_t>& duplicates() const { return claim_.duplicates; }
+  void keep() { kept_ = true; }
+
+ private:
+  SampleIds& ids_;
+  SampleIds::Claim claim_;
+  bool kept_ = false;
+};
+
+}  // namespace
+
+class Series::PredictionClaim {
+ public:
+  PredictionClaim(Series& series, bool has_predictions)
+      : series_(series),
+        count_(has_predictions ? series.batches_with_predictions_
+                               : series.batches_without_predictions_) {
+    const std::lock_guard lock(series.mutex_);
+    const uint64_t others =
+        has_predictions ? series.batches_without_predictions_ : series.batches_with_predictions_;
+    if (others > 0) {
+      throw InvalidArgument(
+          std::string("Batch: expected ") + (has_predictions ? "no predictions" : "predictions") +
+          " as in the other batches of the series, got " + (has_predictions ? "some" : "none"));
+    }
+    ++count_;
+  }
+  PredictionClaim(const PredictionClaim&) = delete;
+  PredictionClaim& operator=(const PredictionClaim&) = delete;
+  ~PredictionClaim() {
+    if (kept_) return;
+    const std::lock_guard lock(series_.mutex_);
+    --count_;
+  }
+  void keep() { kept_ = true; }
+
+ private:
+  Series& series_;
+  uint64_t& count_;
+  bool kept_ = false;
+};
+
+uint64_t Series::add_batch(uint32_t index, uint64_t session, const IncomingBatch& batch) {
+  Rank& rank = rank_at(index);
+  const std::lock_guard lock(rank.mutex);
+  require_writer(rank, session);
+  const uint32_t checksum = content_checksum(batch);
+  if (batch.crc32c && *batch.crc32c != checksum) {
+    throw DataLoss("Batch " + std::to_string(batch.sequence) + ": expected CRC-32C " +
+                   std::to_string(*batch.crc32c) + ", got " + std::to_string(checksum));
+  }
+  const uint64_t next = rank.next_sequence();
+  if (batch.sequence < next) {
+    if (rank.checksums[batch.sequence] != checksum) {
+      throw AlreadyExists("Batch " + std::to_string(batch.sequence) +
+                          " was received already with other content: " + describe(key_) +
+                          ", rank " + std::to_string(index) +
+                          "; open a higher attempt to stream it anew");
+    }
+    ++services_.counters.duplicate_batches;
+    return next - 1;
+  }
+  require_open(rank, index);
+  if (batch.sequence > next) {
+    throw FailedPrecondition("Batch: expected sequence " + std::to_string(next) + ", got " +
+                             std::to_string(batch.sequence));
+  }
+  rank.checksums.reserve(next + 1);
+  apply(rank, batch);
+  rank.checksums.push_back(checksum);
+  return next;
+}
+
+void Series::apply(Rank& rank, const IncomingBatch& in) {
+  if (in.rows == 0) throw InvalidArgument("Batch: expected at least 1 row, got 0");
+  const std::vector<uint64_t> ids = parse_sample_ids(in);
+  auto batch = std::make_shared<SampleBatch>(
+      admit({in.rows, in.features, in.labels, in.predictions}, *batch_spec_));
+  PredictionClaim prediction_claim(*this, !in.predictions.empty());
+  SampleIdClaim id_claim(sample_ids_, ids, batch->view(), services_.memory);
+  batch->drop(id_claim.duplicates());
+  rank.samples.append(batch);
+  try {
+    accumulate(rank, *batch);
+  } catch (...) {
+    rank.samples.pop();
+    throw;
+  }
+  prediction_claim.keep();
+  id_claim.keep();
+  ++services_.counters.batches;
+  services_.counters.samples += batch->samples();
+  services_.counters.sample_bytes += in.bytes();
+}
+
+void Series::accumulate(Rank& rank, const SampleBatch& batch) {
+  if (!rank.broken.empty()) {
+    throw FailedPrecondition("the rank's state was lost (" + rank.broken +
+                             "); open a higher attempt: " + describe(key_));
+  }
+  const DevicePool::Lease device = services_.devices.lease();
+  if (!rank.accumulator) {
+    rank.accumulator.emplace(*device, spec_.num_classes, spec_.dim, batch_spec_->type);
+  }
+  try {
+    rank.accumulator->add(*device, batch.view());
+  } catch (const InvalidArgument&) {
+    throw;
+  } catch (const OutOfMemory&) {
+    throw;
+  } catch (const std::exception& error) {
+    // Part of the batch may be in the sums: nothing that is right can be made of them.
+    rank.broken = error.what();
+    throw;
+  }
+  rank.accumulator->add_dropped(batch.dropped());
+}
+
+void Series::add_classifier(uint32_t index, uint64_t session, const ClassifierPart& part) {
+  Rank& rank = rank_at(index);
+  const std::lock_guard lock(rank.mutex);
+  require_writer(rank, session);
+  require_open(rank, index);
+  if (!rank.upload) {
+    rank.upload.emplace(spec_.num_classes, spec_.dim, batch_spec_->type, services_.memory);
+  }
+  if (auto values = rank.upload->add(part)) {
+    classifier_.submit(index, part.array, std::move(*values));
+  }
+}
+
+}  // namespace ncscope::server

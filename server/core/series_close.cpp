@@ -1,0 +1,123 @@
+// How the ranks of a Series close, and who makes the report.
+#include <exception>
+#include <utility>
+
+#include "server/core/errors.h"
+#include "server/core/series.h"
+
+namespace ncscope::server {
+
+CloseResult Series::close(uint32_t index, uint64_t session, uint64_t batches, bool partial) {
+  Rank& rank = rank_at(index);
+  {
+    const std::lock_guard lock(rank.mutex);
+    require_writer(rank, session);
+    if (rank.state_digest) {
+      throw AlreadyExists("rank " + std::to_string(index) +
+                          " has been closed by a state: " + describe(key_));
+    }
+    if (batches != rank.next_sequence()) {
+      throw FailedPrecondition("Close: expected " + std::to_string(rank.next_sequence()) +
+                               " batches as received, got " + std::to_string(batches));
+    }
+    if (!rank.broken.empty()) {
+      throw FailedPrecondition("Close: the rank's state was lost (" + rank.broken +
+                               "); open a higher attempt: " + describe(key_));
+    }
+    if (!rank.closed) {
+      if (rank.upload) rank.upload->check_complete();
+      mark_closed(rank, rank.accumulator ? rank.accumulator->samples() : 0, partial);
+    }
+  }
+  return report_if_complete();
+}
+
+std::optional<CloseResult> Series::close_with_state(uint32_t index, const SeriesSpec& spec,
+                                                    StatisticsBundle&& bundle, uint32_t digest,
+                                                    Reservation&& memory) {
+  Rank* rank = join(index, spec, nullptr);
+  if (rank == nullptr) return std::nullopt;
+  {
+    const std::lock_guard lock(rank->mutex);
+    if (rank->next_sequence() > 0) {
+      throw AlreadyExists("rank " + std::to_string(index) +
+                          " streams samples already: " + describe(key_));
+    }
+    if (rank->closed && rank->state_digest != digest) {
+      throw AlreadyExists("rank " + std::to_string(index) +
+                          " has been closed with other content: " + describe(key_));
+    }
+    if (!rank->closed) {
+      rank->owner = 0;  // a stream that sent nothing is over
+      if (bundle.classifier) {
+        Classifier& classifier = *bundle.classifier;
+        classifier_.submit(index, ClassifierArray::kWeight, {std::move(classifier.weight), {}});
+        if (!classifier.bias.empty()) {
+          classifier_.submit(index, ClassifierArray::kBias, {std::move(classifier.bias), {}});
+        }
+      }
+      const uint64_t samples = bundle.statistics.samples;
+      rank->state = std::move(bundle.statistics);
+      rank->state_digest = digest;
+      rank->memory = std::move(memory);
+      try {
+        mark_closed(*rank, samples, false);
+      } catch (...) {
+        rank->free_state();
+        rank->state_digest.reset();
+        throw;
+      }
+    }
+  }
+  return report_if_complete();
+}
+
+void Series::mark_closed(Rank& rank, uint64_t samples, bool partial) {
+  const std::lock_guard lock(mutex_);
+  if (drop_reason_) throw Aborted(*drop_reason_);
+  if (closed_ + 1 == spec_.world_size) {
+    // Refused while the rank can still mend it.
+    if (closed_samples_ + samples == 0) {
+      throw FailedPrecondition("Close: expected at least one sample, got N = 0: " + describe(key_));
+    }
+    classifier_.check_consistent();
+  }
+  rank.closed = true;
+  used_ = true;
+  ++closed_;
+  closed_samples_ += samples;
+  partial_ = partial_ || partial;
+  last_used_ = std::chrono::steady_clock::now();
+}
+
+CloseResult Series::report_if_complete() {
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return phase_ != Phase::kReporting || drop_reason_; });
+    if (drop_reason_) throw Aborted(*drop_reason_);
+    if (phase_ == Phase::kReported) return {closed_, spec_.world_size, report_};
+    if (closed_ < spec_.world_size) return {closed_, spec_.world_size, nullptr};
+    phase_ = Phase::kReporting;
+  }
+  try {
+    make_report();
+  } catch (...) {
+    // As before: a repeated Close tries again.
+    ++services_.counters.report_failures;
+    bool dropped = false;
+    {
+      const std::lock_guard lock(mutex_);
+      dropped = drop_reason_.has_value();
+      phase_ = dropped ? Phase::kDropped : Phase::kStreaming;
+      changed_.notify_all();
+    }
+    if (dropped) free_all();
+    throw;
+  }
+  merged_.reset();
+  free_all();
+  const std::lock_guard lock(mutex_);
+  return {closed_, spec_.world_size, report_};
+}
+
+}  // namespace ncscope::server

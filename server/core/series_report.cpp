@@ -1,0 +1,168 @@
+// From the ranks of a Series to its report.
+#include <spdlog/spdlog.h>
+
+#include <filesystem>
+
+#include "kernels/decisions.h"
+#include "kernels/report.h"
+#include "proto/convert/crc32c.h"
+#include "proto/convert/report.h"
+#include "proto/convert/statistics_file.h"
+#include "server/core/errors.h"
+#include "server/core/series.h"
+
+namespace ncscope::server {
+namespace {
+
+uint32_t digest(const std::vector<double>& values) {
+  return crc32c(values.data(), values.size() * sizeof(double));
+}
+
+v1::DecisionSource source_message(DecisionCounts::Source source) {
+  switch (source) {
+    case DecisionCounts::Source::kClassifier:
+      return v1::DECISION_SOURCE_CLASSIFIER;
+    case DecisionCounts::Source::kPredictions:
+      return v1::DECISION_SOURCE_PREDICTIONS;
+    case DecisionCounts::Source::kNone:
+      break;
+  }
+  return v1::DECISION_SOURCE_UNSPECIFIED;
+}
+
+// Says why decisions are missing, in place of the reason that compute_report gives.
+void explain_missing_decisions(v1::Report& report) {
+  report.clear_nc4();
+  auto& undefined = *report.mutable_undefined();
+  for (int i = undefined.size() - 1; i >= 0; --i) {
+    if (undefined[i].metric().starts_with("nc4")) undefined.DeleteSubrange(i, 1);
+  }
+  v1::Undefined& entry = *undefined.Add();
+  entry.set_metric("nc4");
+  entry.set_reason("some ranks contributed a merged state, which holds no samples to decide about");
+}
+
+}  // namespace
+
+void Series::make_report() {
+  const auto start = std::chrono::steady_clock::now();
+  const std::optional<Classifier> classifier = classifier_.get(spec_.num_classes, spec_.dim);
+  const Classifier* pointer = classifier ? &*classifier : nullptr;
+  v1::Report report;
+  {
+    const DevicePool::Lease device = services_.devices.lease_for_report();
+    report = compute(*device, pointer);
+  }
+  publish(std::move(report), pointer);
+  const auto elapsed = std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::steady_clock::now() - start);
+  ++services_.counters.reports;
+  services_.counters.report_microseconds += static_cast<uint64_t>(elapsed.count());
+  spdlog::info("report of {}, attempt {}: {} samples, {} ranks, {:.1f} ms", describe(key_),
+               attempt(), merged_->samples, spec_.world_size,
+               static_cast<double>(elapsed.count()) / 1e3);
+}
+
+void Series::merge_ranks(Device& device) {
+  for (; merged_ranks_ < spec_.world_size; ++merged_ranks_) {
+    Rank& rank = rank_at(merged_ranks_);
+    if (rank.accumulator) {
+      rank.state = rank.accumulator->finish(device);
+      rank.accumulator.reset();
+    }
+    if (rank.state) merged_ = merged_ ? merge(device, *merged_, *rank.state) : *rank.state;
+    rank.state.reset();
+  }
+}
+
+std::optional<DecisionCounts> Series::count_decisions(Device& device,
+                                                      const Classifier* classifier) {
+  for (uint32_t index = 0; index < spec_.world_size; ++index) {
+    if (rank_at(index).state_digest) return std::nullopt;
+  }
+  DecisionCounter counter(device, *merged_, classifier);
+  for (uint32_t index = 0; index < spec_.world_size; ++index) {
+    rank_at(index).samples.for_each([&](const Batch& batch) { counter.add(device, batch); });
+  }
+  return counter.counts();
+}
+
+v1::Report Series::compute(Device& device, const Classifier* classifier) {
+  merge_ranks(device);
+  const std::optional<DecisionCounts> decisions = count_decisions(device, classifier);
+  const ReportOptions options{.weighting = spec_.weighting};
+  const ReportValues values =
+      compute_report(device, *merged_, classifier, decisions ? &*decisions : nullptr, options);
+  v1::Report report;
+  *report.mutable_key() = key_message(key_);
+  report.set_attempt(attempt());
+  report.set_world_size(spec_.world_size);
+  describe_report(device.info(), merged_->input_type, options, report);
+  fill_report(values, report);
+  if (decisions) {
+    v1::Nc4& nc4 = *report.mutable_nc4();
+    nc4.mutable_centers()->set_split(key_.split);
+    nc4.mutable_centers()->set_epoch(key_.epoch);
+    nc4.set_decision_source(source_message(decisions->source));
+  } else {
+    explain_missing_decisions(report);
+  }
+  if (const uint64_t duplicates = sample_ids_.duplicates(); duplicates > 0) {
+    v1::Warning& warning = *report.add_warnings();
+    warning.set_code("duplicate_samples");
+    warning.set_message(std::to_string(duplicates) +
+                        " rows were dropped because a sample of the same identity came before");
+  }
+  return report;
+}
+
+ReportedAttempt Series::describe_attempt(const Classifier* classifier) const {
+  ReportedAttempt attempt;
+  attempt.attempt = open_.attempt();
+  attempt.open = open_;
+  // A state does not fix what batches look like; a rank that streams does.
+  if (batch_spec_) write_batch_spec(*batch_spec_, attempt.open);
+  if (classifier != nullptr) {
+    attempt.weight_digest = digest(classifier->weight);
+    if (!classifier->bias.empty()) attempt.bias_digest = digest(classifier->bias);
+  }
+  for (uint32_t index = 0; index < spec_.world_size; ++index) {
+    const Rank& rank = *ranks_[index];
+    attempt.ranks.push_back({index, rank.checksums, rank.state_digest});
+  }
+  return attempt;
+}
+
+void Series::publish(v1::Report report, const Classifier* classifier) {
+  StatisticsBundle bundle{key_message(key_), *merged_, std::nullopt};
+  if (classifier != nullptr) bundle.classifier = *classifier;
+  const std::string file = services_.next_statistics_file();
+  const std::filesystem::path path = services_.statistics_folder / file;
+  try {
+    save_statistics(path, bundle);
+  } catch (const Error& error) {
+    throw ResourceExhausted("the merged state cannot be stored, close again to retry: " +
+                            std::string(error.what()));
+  }
+  PublishedReport published;
+  std::optional<std::string> obsolete;
+  std::error_code ignored;  // a file that cannot be removed now is removed at the next start
+  try {
+    const std::lock_guard lock(mutex_);
+    if (drop_reason_) throw Aborted(*drop_reason_);
+    report.set_partial(partial_);
+    auto inserted = services_.reports.insert(report, describe_attempt(classifier), file);
+    published = {inserted.id, std::make_shared<const v1::Report>(std::move(report))};
+    obsolete = std::move(inserted.obsolete_file);
+    report_ = published.report;
+    phase_ = Phase::kReported;
+    changed_.notify_all();
+  } catch (...) {
+    std::filesystem::remove(path, ignored);
+    throw;
+  }
+  services_.hub.publish(published);
+  if (obsolete) std::filesystem::remove(services_.statistics_folder / *obsolete, ignored);
+}
+
+}  // namespace ncscope::server

@@ -1,0 +1,42 @@
+// The gRPC front door: the service, grpc.health.v1 and reflection on one port.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "server/core/engine.h"
+
+namespace grpc {
+class Server;
+}
+
+namespace ncscope::server {
+
+class Service;
+
+struct GrpcOptions {
+  std::string address;  // host:port; port 0 takes a free one
+  int max_threads = 1024;
+};
+
+class GrpcServer {
+ public:
+  // Listens when it returns. Throws Error where the address cannot be bound.
+  GrpcServer(Engine& engine, const GrpcOptions& options);
+  ~GrpcServer();
+
+  int port() const { return port_; }
+  // What grpc.health.v1 answers: SERVING or NOT_SERVING.
+  void set_serving(bool serving);
+  // Takes no more calls, waits for those in progress up to `grace`, then cancels them. Returns when
+  // no handler runs any more.
+  void stop(std::chrono::milliseconds grace);
+
+ private:
+  std::unique_ptr<Service> service_;
+  std::unique_ptr<grpc::Server> server_;
+  int port_ = 0;
+};
+
+}  // namespace ncscope::server

@@ -1,0 +1,38 @@
+// The service of the wire contract, over the engine: each handler wraps one call of it.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include "ncscope/v1/service.grpc.pb.h"
+#include "server/core/engine.h"
+
+namespace ncscope::server {
+
+class Service final : public v1::NeuralCollapseService::Service {
+ public:
+  explicit Service(Engine& engine) : engine_(engine) {}
+
+  grpc::Status Stream(
+      grpc::ServerContext* context,
+      grpc::ServerReaderWriter<v1::StreamResponse, v1::StreamRequest>* stream) override;
+  grpc::Status GetReport(grpc::ServerContext* context, const v1::GetReportRequest* request,
+                         v1::GetReportResponse* response) override;
+  grpc::Status ListRuns(grpc::ServerContext* context, const v1::ListRunsRequest* request,
+                        v1::ListRunsResponse* response) override;
+  grpc::Status ListReports(grpc::ServerContext* context, const v1::ListReportsRequest* request,
+                           v1::ListReportsResponse* response) override;
+  grpc::Status WatchReports(grpc::ServerContext* context, const v1::WatchReportsRequest* request,
+                            grpc::ServerWriter<v1::WatchReportsResponse>* writer) override;
+  grpc::Status DeleteRun(grpc::ServerContext* context, const v1::DeleteRunRequest* request,
+                         v1::DeleteRunResponse* response) override;
+  grpc::Status GetStatistics(grpc::ServerContext* context, const v1::GetStatisticsRequest* request,
+                             grpc::ServerWriter<v1::GetStatisticsResponse>* writer) override;
+  grpc::Status PutStatistics(grpc::ServerContext* context,
+                             grpc::ServerReader<v1::PutStatisticsRequest>* reader,
+                             v1::PutStatisticsResponse* response) override;
+
+ private:
+  Engine& engine_;
+};
+
+}  // namespace ncscope::server

@@ -1,0 +1,73 @@
+#include "server/http/metrics_text.h"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <vector>
+
+namespace ncscope::server {
+namespace {
+
+class MetricList {
+ public:
+  void counter(const char* name, const char* help, double value) {
+    add(name, help, prometheus::MetricType::Counter).counter.value = value;
+  }
+  void gauge(const char* name, const char* help, double value) {
+    add(name, help, prometheus::MetricType::Gauge).gauge.value = value;
+  }
+  void build_info(const DeviceInfo& device) {
+    auto& metric =
+        add("ncscope_build_info", "Version and device, always 1.", prometheus::MetricType::Gauge);
+    metric.gauge.value = 1;
+    metric.label = {
+        {"version", NCSCOPE_VERSION}, {"backend", device.backend}, {"device", device.name}};
+  }
+  std::string text() const { return prometheus::TextSerializer().Serialize(families_); }
+
+ private:
+  prometheus::ClientMetric& add(const char* name, const char* help, prometheus::MetricType type) {
+    families_.push_back({name, help, type, {prometheus::ClientMetric{}}});
+    return families_.back().metric.front();
+  }
+  std::vector<prometheus::MetricFamily> families_;
+};
+
+double number(uint64_t value) { return static_cast<double>(value); }
+
+}  // namespace
+
+std::string metrics_text(Engine& engine) {
+  const Services& services = engine.services();
+  const Counters& counters = services.counters;
+  MetricList list;
+  list.build_info(services.devices.info());
+  list.counter("ncscope_batches_total", "Batches applied.", number(counters.batches));
+  list.counter("ncscope_duplicate_batches_total", "Batches received again and not applied.",
+               number(counters.duplicate_batches));
+  list.counter("ncscope_samples_total", "Samples applied.", number(counters.samples));
+  list.counter("ncscope_sample_bytes_total", "Bytes of the batches applied.",
+               number(counters.sample_bytes));
+  list.counter("ncscope_reports_total", "Reports computed.", number(counters.reports));
+  list.counter("ncscope_report_failures_total", "Reports that could not be computed.",
+               number(counters.report_failures));
+  list.counter("ncscope_report_seconds_total", "Time spent on the reports computed.",
+               number(counters.report_microseconds) / 1e6);
+  list.counter("ncscope_taken_over_streams_total", "Streams replaced by a newer one of their rank.",
+               number(counters.taken_over_streams));
+  list.gauge("ncscope_open_series", "Series that are being streamed.",
+             number(engine.registry().size()));
+  list.gauge("ncscope_active_streams", "Streams and states that are being received.",
+             number(engine.active()));
+  list.gauge("ncscope_state_memory_bytes", "Budget in use by accumulators and classifiers.",
+             number(services.memory.used()));
+  list.gauge("ncscope_state_memory_limit_bytes", "That budget.", number(services.memory.limit()));
+  list.gauge("ncscope_sample_memory_bytes", "Retained samples in memory.",
+             number(services.samples.memory_used()));
+  list.gauge("ncscope_sample_spool_bytes", "Retained samples in spool files.",
+             number(services.samples.spool_used()));
+  list.gauge("ncscope_draining", "1 while the server shuts down.", engine.draining() ? 1 : 0);
+  return list.text();
+}
+
+}  // namespace ncscope::server

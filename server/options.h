@@ -1,0 +1,36 @@
+// What ncscope-server can be told: by flags, NCSCOPE_* variables and a config file.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "kernels/backend.h"
+#include "server/core/limits.h"
+
+namespace ncscope::server {
+
+struct ServerOptions {
+  std::string listen = "127.0.0.1:50051";
+  std::string http = "127.0.0.1:8080";  // empty: no HTTP
+  std::string data = "ncscope-data";
+  Backend backend = Backend::kAuto;
+  size_t devices = 2;
+  bool insecure = false;
+  int max_threads = 1024;
+  std::chrono::seconds drain{10};
+  std::chrono::seconds idle_series{3600};
+  Limits limits;
+  std::string port_file;
+  std::string log_level = "info";
+};
+
+// The options of a command line, or the exit status where the program is to end now (--help,
+// --version: 0; bad usage: 2), everything said already.
+struct ParsedOptions {
+  ServerOptions options;
+  std::optional<int> exit_status;
+};
+ParsedOptions parse_options(int argc, char** argv);
+
+}  // namespace ncscope::server

@@ -1,0 +1,60 @@
+#include "server/server.h"
+
+#include <spdlog/spdlog.h>
+
+#include <thread>
+
+#include "server/address.h"
+#include "server/grpc/grpc_server.h"
+#include "server/http/http_server.h"
+
+namespace ncscope::server {
+namespace {
+
+// What the answers to the last messages get, once nothing new comes.
+constexpr std::chrono::seconds kCallGrace{1};
+
+}  // namespace
+
+Server::Server(const ServerOptions& options)
+    : folder_(options.data),
+      services_(std::make_unique<Services>(options.limits, options.backend, options.devices,
+                                           folder_.spool(), folder_.database(),
+                                           folder_.statistics())),
+      engine_(std::make_unique<Engine>(*services_, options.idle_series)) {
+  if (!options.http.empty()) {
+    Address address = parse_address(options.http);
+    http_ = std::make_unique<HttpServer>(*engine_, address.host, address.port);
+    address.port = http_->port();
+    http_address_ = format_address(address);
+  }
+  grpc_ = std::make_unique<GrpcServer>(*engine_, GrpcOptions{options.listen, options.max_threads});
+  Address address = parse_address(options.listen);
+  address.port = grpc_->port();
+  grpc_address_ = format_address(address);
+}
+
+Server::~Server() {
+  stop(std::chrono::milliseconds(0), [] { return true; });
+}
+
+void Server::stop(std::chrono::milliseconds drain, const std::function<bool()>& hurry) {
+  if (!grpc_) return;
+  const auto deadline = std::chrono::steady_clock::now() + drain;
+  grpc_->set_serving(false);
+  engine_->begin_drain();
+  if (const size_t active = engine_->active(); active > 0) {
+    spdlog::info("waiting for {} open streams to end", active);
+  }
+  while (engine_->active() > 0 && !hurry() && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  const bool left = engine_->active() > 0;
+  if (left) spdlog::warn("cancelling {} open streams", engine_->active());
+  engine_->stop();
+  grpc_->stop(left ? std::chrono::milliseconds(0) : kCallGrace);
+  grpc_.reset();
+  http_.reset();
+}
+
+}  // namespace ncscope::server

@@ -1,0 +1,42 @@
+// The whole server, put together.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "server/core/engine.h"
+#include "server/options.h"
+#include "server/storage/data_folder.h"
+
+namespace ncscope::server {
+
+class GrpcServer;
+class HttpServer;
+
+class Server {
+ public:
+  // Serves when it returns. Throws Error, in one line, where it cannot: the data folder, a port,
+  // the backend.
+  explicit Server(const ServerOptions& options);
+  ~Server();  // stops at once
+
+  const std::string& grpc_address() const { return grpc_address_; }
+  const std::string& http_address() const { return http_address_; }  // empty: none
+  Engine& engine() { return *engine_; }
+
+  // Takes no new streams, lets open ones end within `drain` or until `hurry` says so, then cancels
+  // them and stops.
+  void stop(std::chrono::milliseconds drain, const std::function<bool()>& hurry);
+
+ private:
+  DataFolder folder_;
+  std::unique_ptr<Services> services_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<GrpcServer> grpc_;
+  std::string grpc_address_;
+  std::string http_address_;
+};
+
+}  // namespace ncscope::server

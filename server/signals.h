@@ -1,0 +1,33 @@
+// SIGINT and SIGTERM, taken by a thread of their own: nothing runs in a signal handler.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+namespace ncscope::server {
+
+// Made before any other thread, so that all of them inherit the blocked signals.
+class StopSignals {
+ public:
+  StopSignals();
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+  ~StopSignals();
+
+  // Waits for the first signal; returns its number.
+  int wait();
+  // Whether a second one came.
+  bool impatient() const;
+
+ private:
+  void take_signals();
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  int first_ = 0;
+  int count_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace ncscope::server
