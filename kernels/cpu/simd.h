@@ -16,7 +16,15 @@ typedef float Float8 __attribute__((vector_size(32)));
 
 // sum of a[i] * b[i].
 double dot(const double* a, const double* b, size_t n);
+// sum of a[i].
+double sum(const double* a, size_t n);
 // sum of (a[i] - b[i])^2.
 double squared_distance(const double* a, const double* b, size_t n);
+// sum of (a[i] - offset)^2.
+double squared_offset(const double* a, double offset, size_t n);
+
+// The lowest place of the smallest or largest of n >= 1 numbers.
+size_t first_minimum(const double* a, size_t n);
+size_t first_maximum(const double* a, size_t n);
 
 }  // namespace ncscope::simd

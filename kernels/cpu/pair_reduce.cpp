@@ -1,0 +1,277 @@
+// CpuDevice: all pair metrics in one sweep of the upper triangle. A panel of products comes from
+// BLAS; strips of its rows are reduced by the threads, and put together in the order of the strips.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "kernels/cpu/blas.h"
+#include "kernels/cpu/cpu_device.h"
+#include "kernels/cpu/pair_row.h"
+#include "kernels/cpu/simd.h"
+
+namespace ncscope {
+namespace {
+
+constexpr size_t kPanelRows = 512;
+constexpr size_t kPanelCols = 1024;
+constexpr size_t kStripRows = 16;
+constexpr double kFar = std::numeric_limits<double>::infinity();
+
+// Chan, Golub and LeVeque (1983), "Algorithms for computing the sample variance".
+void merge_moments(const Moments& from, Moments& into) {
+  if (from.count == 0) return;
+  const auto a = static_cast<double>(into.count);
+  const auto b = static_cast<double>(from.count);
+  const double delta = from.mean - into.mean;
+  into.count += from.count;
+  into.mean += delta * (b / (a + b));
+  into.m2 += from.m2 + delta * delta * (a * b / (a + b));
+}
+
+bool comes_before(const PairExtreme& a, const PairExtreme& b) {
+  return a.first < b.first || (a.first == b.first && a.second < b.second);
+}
+
+// Keeps the larger value; of equal ones the lower pair.
+void keep_largest(const PairExtreme& from, std::optional<PairExtreme>& into) {
+  if (!into || from.value > into->value ||
+      (from.value == into->value && comes_before(from, *into))) {
+    into = from;
+  }
+}
+
+void keep_first(const PairExtreme& from, std::optional<PairExtreme>& into) {
+  if (!into || comes_before(from, *into)) into = from;
+}
+
+// What a strip found.
+struct StripSums {
+  PairSums sums;
+  double off_diagonal = 0;          // of gram_residual, each pair once
+  std::vector<double> nearest;      // [columns] smallest squared distance to a row of the strip
+  std::vector<double> nearest_row;  // [columns] that row
+  double row_square[kStripRows];    // [rows] smallest squared distance to a column
+  size_t row_nearest[kStripRows];   // [rows] that column
+  std::vector<double> scratch;      // four arrays of kPanelCols
+};
+
+class PairSweep {
+ public:
+  PairSweep(const PairInput& input, ThreadPool& pool)
+      : input_(input),
+        pool_(pool),
+        p_(input.rows.rows),
+        ideal_(1.0 / static_cast<double>(p_ - 1)),
+        ideal_gram_(-input.etf_scale /
+                    (static_cast<double>(p_) * std::sqrt(static_cast<double>(p_ - 1)))),
+        inverse_norms_(p_),
+        strips_(kPanelRows / kStripRows),
+        squares_(p_, kFar) {
+    for (size_t c = 0; c < p_; ++c) {
+      const double norm = std::sqrt(input.squared_norms[c]);
+      inverse_norms_[c] = norm > 0 ? 1 / norm : 0;
+    }
+    for (StripSums& strip : strips_) {
+      strip.nearest.resize(kPanelCols);
+      strip.nearest_row.resize(kPanelCols);
+      strip.scratch.resize(4 * kPanelCols);
+    }
+    out_.nearest.resize(p_);
+  }
+
+  PairSums run() {
+    std::vector<double> panel(std::min(kPanelRows, p_) * std::min(kPanelCols, p_));
+    for (size_t r0 = 0; r0 < p_; r0 += kPanelRows) {
+      for (size_t c0 = r0; c0 < p_; c0 += kPanelCols) sweep_panel(r0, c0, panel.data());
+    }
+    return finish();
+  }
+
+ private:
+  void sweep_panel(size_t r0, size_t c0, double* panel) {
+    const size_t rows = std::min(kPanelRows, p_ - r0);
+    const size_t cols = std::min(kPanelCols, p_ - c0);
+    const ConstMatrix& x = input_.rows;
+    blas::gemm(false, true, rows, cols, x.cols, 1.0, x.row(r0), x.stride, x.row(c0), x.stride, 0.0,
+               panel, cols);
+    const size_t strips = (rows + kStripRows - 1) / kStripRows;
+    pool_.run(strips, [&](size_t s) {
+      const size_t first = s * kStripRows;
+      const size_t count = std::min(kStripRows, rows - first);
+      sweep_strip(r0 + first, count, c0, cols, panel + first * cols, strips_[s]);
+    });
+    for (size_t s = 0; s < strips; ++s) {
+      const size_t first = s * kStripRows;
+      merge_strip(r0 + first, std::min(kStripRows, rows - first), c0, cols, strips_[s]);
+    }
+  }
+
+  void sweep_strip(size_t r0, size_t rows, size_t c0, size_t cols, const double* g,
+                   StripSums& out) const {
+    out.sums = PairSums{};
+    out.off_diagonal = 0;
+    std::fill_n(out.nearest.begin(), cols, kFar);
+    std::fill_n(out.nearest_row.begin(), cols, 0.0);
+    for (size_t i = 0; i < rows; ++i) {
+      out.row_square[i] = kFar;
+      out.row_nearest[i] = 0;
+      const size_t first = std::max(c0, r0 + i + 1);
+      if (first < c0 + cols) {
+        sweep_row(r0 + i, i, first, c0 + cols - first, g + i * cols + (first - c0), first - c0,
+                  out);
+      }
+    }
+  }
+
+  // Row r against columns [first, first + n), whose products are g and whose place in the panel is
+  // `place`.
+  void sweep_row(size_t r, size_t row_in_strip, size_t first, size_t n, const double* g,
+                 size_t place, StripSums& out) const {
+    PairRow row;
+    row.squared_norm = input_.squared_norms[r];
+    row.inverse_norm = inverse_norms_[r];
+    PairColumns columns;
+    columns.n = n;
+    columns.squared_norms = input_.squared_norms.data() + first;
+    columns.inverse_norms = inverse_norms_.data() + first;
+    if (!input_.within_variances.empty()) {
+      row.variance = input_.within_variances[r];
+      columns.variances = input_.within_variances.data() + first;
+    }
+    if (!input_.resolution.empty()) {
+      row.resolution = input_.resolution[r];
+      columns.resolution = input_.resolution.data() + first;
+    }
+    double* const squares = out.scratch.data();
+    double* const a = squares + kPanelCols;
+    double* const b = a + kPanelCols;
+
+    out.sums.pairs += n;
+    out.off_diagonal += simd::squared_offset(g, ideal_gram_, n);
+    if (pair_distances(g, row, columns, squares)) recompute(r, first, n, row, columns, squares);
+    const size_t nearest = simd::first_minimum(squares, n);
+    out.row_square[row_in_strip] = squares[nearest];
+    out.row_nearest[row_in_strip] = first + nearest;
+    update_nearest(squares, n, static_cast<double>(r), out.nearest.data() + place,
+                   out.nearest_row.data() + place);
+    if (row.inverse_norm > 0) add_cosines(r, first, g, row, columns, a, b, out.sums);
+    const size_t equal = first_equal(squares, row, columns);
+    if (equal < n) keep_first({r, first + equal, std::sqrt(squares[equal])}, out.sums.equal);
+    if (columns.variances != nullptr) {
+      pair_cdnv(squares, row, columns, a, b);
+      out.sums.cdnv_sum += simd::sum(a, n);
+      out.sums.cdnv_fourth_sum += simd::sum(b, n);
+      add_worst(r, first, equal, squares, row, columns, a, out.sums);
+    }
+  }
+
+  // Distances that cancel, from differences.
+  void recompute(size_t r, size_t first, size_t n, const PairRow& row, const PairColumns& columns,
+                 double* squares) const {
+    const ConstMatrix& x = input_.rows;
+    for (size_t j = 0; j < n; ++j) {
+      if (squares[j] < kPairCancels * (row.squared_norm + columns.squared_norms[j])) {
+        squares[j] = simd::squared_distance(x.row(r), x.row(first + j), x.cols);
+      }
+    }
+  }
+
+  void add_cosines(size_t r, size_t first, const double* g, const PairRow& row,
+                   const PairColumns& columns, double* cosines, double* scratch,
+                   PairSums& out) const {
+    const size_t n = columns.n;
+    pair_cosines(g, row, columns, ideal_, cosines, scratch);
+    Moments moments;
+    moments.count = static_cast<uint64_t>(
+        n - static_cast<size_t>(std::count(columns.inverse_norms, columns.inverse_norms + n, 0.0)));
+    if (moments.count == 0) return;
+    out.max_angle_sum += simd::sum(scratch, n);
+    moments.mean = simd::sum(cosines, n) / static_cast<double>(moments.count);
+    pair_deviations(cosines, columns, moments.mean, scratch);
+    moments.m2 = simd::sum(scratch, n);
+    merge_moments(moments, out.cosine);
+    if (moments.count < n) {
+      // Zeros stand for zero vectors; none of them may be the largest.
+      for (size_t j = 0; j < n; ++j) {
+        if (columns.inverse_norms[j] == 0) cosines[j] = -kFar;
+      }
+    }
+    const size_t largest = simd::first_maximum(cosines, n);
+    keep_largest({r, first + largest, cosines[largest]}, out.coherence);
+  }
+
+  static void add_worst(size_t r, size_t first, size_t equal, const double* squares,
+                        const PairRow& row, const PairColumns& columns, double* cdnv,
+                        PairSums& out) {
+    if (equal < columns.n) {
+      const PairColumns tail = columns;
+      for (size_t j = equal; j < tail.n; ++j) {
+        const double limit = row.resolution + (tail.resolution == nullptr ? 0 : tail.resolution[j]);
+        if (squares[j] <= limit * limit) cdnv[j] = -kFar;
+      }
+    }
+    const size_t worst = simd::first_maximum(cdnv, columns.n);
+    if (cdnv[worst] >= 0) keep_largest({r, first + worst, cdnv[worst]}, out.cdnv_worst);
+  }
+
+  void keep_nearest(size_t row, size_t other, double square) {
+    if (square < squares_[row] || (square == squares_[row] && other < out_.nearest[row])) {
+      squares_[row] = square;
+      out_.nearest[row] = other;
+    }
+  }
+
+  void merge_strip(size_t r0, size_t rows, size_t c0, size_t cols, const StripSums& strip) {
+    const PairSums& from = strip.sums;
+    out_.pairs += from.pairs;
+    merge_moments(from.cosine, out_.cosine);
+    out_.max_angle_sum += from.max_angle_sum;
+    out_.cdnv_sum += from.cdnv_sum;
+    out_.cdnv_fourth_sum += from.cdnv_fourth_sum;
+    off_diagonal_ += strip.off_diagonal;
+    if (from.coherence) keep_largest(*from.coherence, out_.coherence);
+    if (from.cdnv_worst) keep_largest(*from.cdnv_worst, out_.cdnv_worst);
+    if (from.equal) keep_first(*from.equal, out_.equal);
+    for (size_t i = 0; i < rows; ++i) {
+      if (strip.row_square[i] < kFar) {
+        keep_nearest(r0 + i, strip.row_nearest[i], strip.row_square[i]);
+      }
+    }
+    for (size_t j = 0; j < cols; ++j) {
+      if (strip.nearest[j] < kFar) {
+        keep_nearest(c0 + j, static_cast<size_t>(strip.nearest_row[j]), strip.nearest[j]);
+      }
+    }
+  }
+
+  PairSums finish() {
+    out_.nearest_distance.resize(p_);
+    for (size_t c = 0; c < p_; ++c) out_.nearest_distance[c] = std::sqrt(squares_[c]);
+    if (out_.coherence) out_.coherence->value = std::clamp(out_.coherence->value, -1.0, 1.0);
+    // E_cc = E_cc' + 1/sqrt(P-1).
+    const double ideal_diagonal =
+        ideal_gram_ + input_.etf_scale / std::sqrt(static_cast<double>(p_ - 1));
+    out_.gram_residual =
+        2 * off_diagonal_ + simd::squared_offset(input_.squared_norms.data(), ideal_diagonal, p_);
+    return std::move(out_);
+  }
+
+  const PairInput& input_;
+  ThreadPool& pool_;
+  size_t p_;
+  double ideal_;       // 1 / (P - 1)
+  double ideal_gram_;  // alpha E_cc' for c != c'
+  std::vector<double> inverse_norms_;
+  std::vector<StripSums> strips_;
+  std::vector<double> squares_;  // [P] smallest squared distance so far
+  double off_diagonal_ = 0;
+  PairSums out_;
+};
+
+}  // namespace
+
+PairSums CpuDevice::do_pair_reduce(const PairInput& input) {
+  return PairSweep(input, *pool_).run();
+}
+
+}  // namespace ncscope
