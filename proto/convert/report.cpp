@@ -112,6 +112,9 @@ void fill_report(const ReportValues& values, v1::Report& report) {
     add_integer(find_target(report, path), path, pair.first);
     add_integer(find_target(report, path), path, pair.second);
   }
+  for (const auto& [path, list] : values.lists()) {
+    for (const uint32_t value : list) add_integer(find_target(report, path), path, value);
+  }
   for (const auto& [path, value] : values.texts()) {
     set_text(find_target(report, path), path, value);
   }

@@ -17,6 +17,7 @@ TEST(FillReport, WritesEachValueIntoTheFieldThatItsPathNames) {
   values.set_integer("nc1.rank", 9);
   values.set_integer("data.samples", 5'000'000'000);
   values.set_pair("nc1.cdnv_worst_pair", 3, 7);
+  values.set_list("data.absent", {0, 5});
   values.undefined("nc3", "no classifier");
   values.warn("rank_deficient", "rank 4 of 9");
   v1::Report report;
@@ -26,6 +27,7 @@ TEST(FillReport, WritesEachValueIntoTheFieldThatItsPathNames) {
   EXPECT_EQ(report.nc1().rank(), 9u);
   EXPECT_EQ(report.data().samples(), 5'000'000'000u);
   EXPECT_THAT(report.nc1().cdnv_worst_pair(), testing::ElementsAre(3, 7));
+  EXPECT_THAT(report.data().absent(), testing::ElementsAre(0, 5));
   ASSERT_EQ(report.undefined_size(), 1);
   EXPECT_EQ(report.undefined(0).metric(), "nc3");
   EXPECT_EQ(report.undefined(0).reason(), "no classifier");
