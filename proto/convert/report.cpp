@@ -109,8 +109,8 @@ void fill_report(const ReportValues& values, v1::Report& report) {
     set_integer(find_target(report, path), path, value);
   }
   for (const auto& [path, pair] : values.pairs()) {
-    add_integer(find_target(report, path), path, pair.first);
-    add_integer(find_target(report, path), path, pair.second);
+    set_integer(find_target(report, path + ".first"), path, pair.first);
+    set_integer(find_target(report, path + ".second"), path, pair.second);
   }
   for (const auto& [path, list] : values.lists()) {
     for (const uint32_t value : list) add_integer(find_target(report, path), path, value);
