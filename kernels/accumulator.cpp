@@ -57,7 +57,8 @@ class ClassReader {
                          offsets_.size() * sizeof(double));
     device_.copy_to_host(references_.data(), sums_.references.as<std::byte>() + first * row_bytes,
                          references_.size());
-    scaled_.clear();
+    scaled_.resize((last - first) * d);
+    double* scaled = scaled_.data();
     for (size_t c = first; c < last; ++c) {
       if (sums_.counts[c] == 0) continue;
       const auto n = static_cast<double>(sums_.counts[c]);
@@ -79,8 +80,9 @@ class ClassReader {
       out.within.push_back(single ? 0.0 : std::max(0.0, squares_[c] - n * squared_offset));
       if (single) continue;
       const double root = std::sqrt(n);
-      for (size_t j = 0; j < d; ++j) scaled_.push_back(s[j] / root);
+      for (size_t j = 0; j < d; ++j) *scaled++ = s[j] / root;
     }
+    scaled_.resize(static_cast<size_t>(scaled - scaled_.data()));
     return scaled_;
   }
 

@@ -1,0 +1,43 @@
+#include "tests/bench/machine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "kernels/cpu/blas.h"
+#include "tests/support/random.h"
+
+namespace ncscope::bench {
+
+double sgemm_rate() {
+  constexpr size_t n = 2048;
+  test::Random random(1);
+  std::vector<float> a(n * n);
+  for (float& x : a) x = static_cast<float>(random.uniform());
+  std::vector<float> c(n * n);
+  double best = 0;
+  for (int round = 0; round < 6; ++round) {
+    const double start = now_s();
+    blas::gemm(false, false, n, n, n, 1.0F, a.data(), n, a.data(), n, 0.0F, c.data(), n);
+    best = std::max(best, 2.0 * n * n * n / (now_s() - start));
+  }
+  return best;
+}
+
+void reset_peak_memory() { std::ofstream("/proc/self/clear_refs") << "5"; }
+
+double peak_memory_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM:")) return std::stod(line.substr(6)) * 1024;
+  }
+  return 0;
+}
+
+double now_s() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace ncscope::bench
