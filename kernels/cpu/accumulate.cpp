@@ -10,29 +10,21 @@
 namespace ncscope {
 namespace {
 
-// Width of a slice: the sums and references of all classes stay in a core's cache if they can.
-size_t slice_width(size_t num_classes) {
-  constexpr size_t kCacheBytes = size_t{1} << 19;
-  constexpr size_t kNarrowest = 64;
-  constexpr size_t kWidest = 512;
-  const size_t fitting = kCacheBytes / (num_classes * (sizeof(double) + sizeof(float)));
-  if (fitting < kNarrowest / 2) return kWidest;  // none fits: long runs of columns instead
-  return std::clamp(fitting / kNarrowest * kNarrowest, kNarrowest, kWidest);
-}
+// Wide enough that a row's share is read in long runs, narrow enough to occupy the cores.
+constexpr size_t kSliceWidth = 256;
 
 // Takes rows [tile_fill, tile_fill + rows) of the tile.
 void shift_block(ThreadPool& pool, const std::vector<ShiftRow>& rows, ClassSums& sums) {
   const size_t dim = sums.dim;
-  const size_t width = slice_width(sums.num_classes);
-  const size_t slices = (dim + width - 1) / width;
+  const size_t slices = (dim + kSliceWidth - 1) / kSliceWidth;
   const size_t size = dtype_size(compute_type(sums.type));
   std::vector<double> squares(rows.size() * slices);
   std::vector<double> full_squares(rows.size() * slices);
   const auto task = [&](size_t s) {
     ShiftSlice slice;
     slice.dim = dim;
-    slice.begin = s * width;
-    slice.width = std::min(width, dim - slice.begin);
+    slice.begin = s * kSliceWidth;
+    slice.width = std::min(kSliceWidth, dim - slice.begin);
     slice.references = sums.references.data();
     slice.sums = sums.sums.as<double>();
     slice.column_squares = sums.column_squares.as<double>();
