@@ -90,15 +90,23 @@ class Report(ReportFields):
         return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns nested dicts by the proto's field names, without absent fields.
+        """Returns nested dicts by the proto's field names; undefined metrics are absent.
 
-        Unlike in JSON, where the protobuf mapping demands strings, 64-bit integers are ints.
+        Unlike in JSON, where the protobuf mapping demands otherwise, 64-bit integers are ints and
+        enums have the short names of the typed fields.
         """
         return _to_dict(self.message)
 
     def to_json(self, indent: int | None = 2) -> str:
-        """Returns the protobuf JSON mapping with the proto's field names."""
-        value = json_format.MessageToDict(self.message, preserving_proto_field_name=True)
+        """Returns the protobuf JSON mapping with the proto's field names, as the server writes it.
+
+        Undefined metrics are absent; other fields are there also where they are 0 or empty.
+        """
+        value = json_format.MessageToDict(
+            self.message,
+            preserving_proto_field_name=True,
+            always_print_fields_with_no_presence=True,
+        )
         return json.dumps(value, indent=indent)
 
     def __reduce__(self) -> tuple[Any, ...]:

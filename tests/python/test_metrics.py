@@ -1,0 +1,144 @@
+"""Every metric of the server against the definitions written out in float64."""
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+import oracle
+import samples
+
+REQUIRED = {
+    "nc1": "pinv quotient cdnv cdnv_max cdnv_fourth within_trace between_trace total_trace "
+    "outside_span rank condition precision_floor",
+    "nc2.means": "equinorm equinorm_raw equiangular max_angle coherence etf_error etf_floor",
+    "nc2.classifier": "equinorm equinorm_raw equiangular max_angle coherence etf_error etf_floor",
+    "nc3": "distance structure_error cosine_mean cosine_std cosine_min uniform_duality "
+    "bias_collapse nc0",
+    "nc4": "agreement ncc_accuracy classifier_accuracy",
+}
+
+TYPES = {
+    "float64": (np.float64, 1e-9),
+    "float32": (np.float32, 1e-6),
+    "float16": (np.float16, 1e-6),
+    "bfloat16": (ml_dtypes.bfloat16, 1e-6),
+}
+
+
+def value_at(report, path):
+    for name in path.split("."):
+        report = getattr(report, name)
+    return report
+
+
+def stream(client, run, data, dtype, epoch=0, batch=37, **options):
+    """Streams a data set in batches of an odd size; returns the report."""
+    with client.stream(run, epoch, num_classes=data.num_classes, **options) as opened:
+        for begin in range(0, len(data.labels), batch):
+            rows = slice(begin, begin + batch)
+            opened.add(data.features[rows].astype(dtype), data.labels[rows])
+        narrow = np.float64 if dtype is np.float64 else np.float32
+        opened.classifier(data.weight.astype(narrow), data.bias.astype(narrow))
+    return opened.report
+
+
+def check(report, data, tolerance, dtype_name, weighting="uniform"):
+    expected = oracle.metrics(
+        data.features,
+        data.labels,
+        data.num_classes,
+        data.weight,
+        data.bias,
+        weighting=weighting,
+        dtype=dtype_name,
+    )
+    required = {f"{group}.{name}" for group in REQUIRED for name in REQUIRED[group].split()}
+    assert required <= set(expected)
+    wrong = []
+    for path, value in expected.items():
+        got = value_at(report, path)
+        # What is ideally 0 has the size of what it is made of, which is 1.
+        limit = tolerance * max(abs(value), 1e-3)
+        if got is None or not abs(got - value) <= limit:
+            wrong.append(f"{path}: expected {value!r}, got {got!r} ({report.why(path)})")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", samples.NAMES)
+@pytest.mark.parametrize("dtype_name", TYPES)
+def test_metrics_are_as_defined(client, run_name, name, dtype_name):
+    dtype, tolerance = TYPES[dtype_name]
+    if name == "collapsed_far_from_origin" and dtype_name in ("float16", "bfloat16"):
+        pytest.skip("these types cannot hold a spread of 1e-4 about 10")
+    data = samples.make(name)
+    if dtype_name != "float64":
+        data = data.rounded(dtype)
+    report = stream(client, run_name, data, dtype)
+    assert report.conventions.input_type == dtype_name
+    check(report, data, tolerance, dtype_name)
+
+
+def test_weighting_by_count(client, run_name):
+    data = samples.make("imbalanced")
+    report = stream(client, run_name, data, np.float64, weighting="by_count")
+    assert report.conventions.weighting == "by_count"
+    check(report, data, 1e-9, "float64", weighting="by_count")
+
+
+def test_the_table_of_classes(client, run_name):
+    data = samples.make("absent_class")
+    report = stream(client, run_name, data, np.float64)
+    present = np.unique(data.labels)
+    assert report.class_column("label").tolist() == present.tolist()
+    assert report.class_column("count").tolist() == [20] * 6
+    assert report.data.absent == (1, 4)
+    means = np.stack([data.features[data.labels == c].mean(axis=0) for c in present])
+    centred = means - means.mean(axis=0)
+    within = [
+        ((data.features[data.labels == c] - mean) ** 2).sum(axis=1).mean()
+        for c, mean in zip(present, means, strict=True)
+    ]
+    norms = np.linalg.norm(centred, axis=1)
+    weight = data.weight[present]
+    weight_norms = np.linalg.norm(weight, axis=1)
+    distances = np.linalg.norm(means[:, None] - means[None], axis=2) + np.diag([np.inf] * 6)
+    for column, expected in {
+        "within_variance": within,
+        "mean_norm": norms,
+        "weight_norm": weight_norms,
+        "cosine": (weight * centred).sum(axis=1) / norms / weight_norms,
+        "nearest_class": present[distances.argmin(axis=1)],
+        "nearest_distance": distances.min(axis=1),
+    }.items():
+        np.testing.assert_allclose(report.class_column(column), expected, rtol=1e-9, err_msg=column)
+    decided = np.argmax(data.features @ data.weight.T + data.bias, axis=1)
+    right = [np.mean(decided[data.labels == c] == c) for c in present]
+    np.testing.assert_allclose(report.class_column("classifier_accuracy"), right, rtol=1e-12)
+
+
+def test_predictions_stand_for_the_classifier(client, run_name):
+    data = samples.make("balanced")
+    decided = np.argmax(data.features @ data.weight.T + data.bias, axis=1)
+    with client.stream(run_name, 0, num_classes=6) as opened:
+        for begin in range(0, len(data.labels), 50):
+            rows = slice(begin, begin + 50)
+            opened.add(data.features[rows], data.labels[rows], predictions=decided[rows])
+    report = opened.report
+    expected = oracle.metrics(data.features, data.labels, 6, data.weight, data.bias)
+    for path in ("nc4.agreement", "nc4.classifier_accuracy", "nc4.ncc_accuracy"):
+        assert value_at(report, path) == pytest.approx(expected[path], rel=1e-12)
+    assert report.nc4.decision_source == "predictions"
+    assert report.nc3.distance is None
+    assert report.why("nc3.distance")
+
+
+def test_the_same_input_gives_the_same_bits(client, run_name):
+    data = samples.make("imbalanced").rounded(np.float32)
+    first, second = (stream(client, run_name, data, np.float32, epoch=e) for e in (0, 1))
+    assert (first.nc1, first.nc2, first.nc3, first.nc4) == (
+        second.nc1,
+        second.nc2,
+        second.nc3,
+        second.nc4,
+    )
+    assert first.classes == second.classes
