@@ -89,7 +89,7 @@ start_server() {
     sleep 0.05
   done
   [[ -s $ports ]] || { say "the server did not start within 30 s"; return 1; }
-  address=127.0.0.1:$(grep -oE '[0-9]{4,5}' "$ports" | head -n 1)
+  address=$(sed -n 's/^grpc //p' "$ports")
 }
 
 if [[ ${NCSCOPE_SKIP_INSTALL:-0} != 1 ]]; then

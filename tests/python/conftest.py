@@ -50,7 +50,7 @@ class Server:
             assert self.process.poll() is None, f"the server ended:\n{self.log()}"
             assert time.monotonic() < deadline, f"the server wrote no ports:\n{self.log()}"
             time.sleep(0.02)
-        self.address = f"127.0.0.1:{re.search(r'[0-9]{2,5}', ports.read_text()).group()}"
+        self.address = re.search(r"^grpc (\S+)$", ports.read_text(), re.MULTILINE).group(1)
         with ncscope.Client(self.address) as client:
             client.wait_ready(30)
         return self
