@@ -18,7 +18,7 @@ TEXT = json.dumps(
         "created_at": "2025-01-02T03:04:05.500Z",
         "conventions": {"weighting": "WEIGHTING_BY_COUNT", "input_type": "DATA_TYPE_BFLOAT16"},
         "data": {"samples": "9007199254740993", "num_classes": 3, "absent": [2]},
-        "nc1": {"pinv": 0.25, "cdnv_worst_pair": [0, 1], "rank": 0},
+        "nc1": {"pinv": 0.25, "cdnv_worst_pair": {"first": 0, "second": 1}, "rank": 0},
         "nc4": {"agreement": 0.5, "decision_source": "DECISION_SOURCE_CLASSIFIER"},
         "classes": [
             {"label": 0, "count": "7", "within_variance": 0.5},
@@ -42,7 +42,9 @@ def test_numbers_are_attributes_and_absent_ones_are_none(report):
     assert report.nc1.pinv == 0.25
     assert report.nc1.rank == 0  # present and 0 is not absent
     assert report.nc1.cdnv is None
-    assert report.nc1.cdnv_worst_pair == (0, 1)
+    assert (report.nc1.cdnv_worst_pair.first, report.nc1.cdnv_worst_pair.second) == (0, 1)
+    assert report.nc2.means.coherence_pair is None
+    assert report.nc4.centers is None
     assert report.nc2.means.etf_error is None  # of a message that is absent
     assert report.layers == ()
 
@@ -85,7 +87,7 @@ def test_json_and_dict_round_trip(report):
     assert Report.from_json(report.to_json()) == report
     as_dict = report.to_dict()
     assert as_dict["data"]["samples"] == 9007199254740993
-    assert as_dict["nc1"] == {"pinv": 0.25, "cdnv_worst_pair": [0, 1], "rank": 0}
+    assert as_dict["nc1"] == {"pinv": 0.25, "cdnv_worst_pair": {"first": 0, "second": 1}, "rank": 0}
     assert as_dict["conventions"]["weighting"] == "by_count"
     json.dumps(as_dict)
 

@@ -1,8 +1,9 @@
 """Writes the dataclasses of a report: one per message, docstrings from the proto's comments.
 
-They differ from the messages in what a reader of reports needs: a field that is absent is None,
-a message that is absent has None in every field, an enum is its name in lower case, a timestamp
-is a datetime in UTC. A new field in the protos needs no Python code.
+They differ from the messages in what a reader of reports needs: a number that is absent is None,
+and so is a message that is absent, unless it is a group of metrics or a direct part of the report:
+those are always there. An enum is its name in lower case, a timestamp is a datetime in UTC.
+A new field in the protos needs no Python code.
 """
 
 from google.protobuf.descriptor_pb2 import (
@@ -57,7 +58,7 @@ def render(files: FileDescriptorSet) -> str:
     order: list[str] = []
     for root in ROOTS:
         _visit(root, messages, order)
-    return HEADER + "".join(_class(name, messages[name], comments) for name in order)
+    return HEADER + "".join(_class(name, messages, comments) for name in order)
 
 
 def _collect(name: str, message: DescriptorProto, out: dict[str, DescriptorProto]) -> None:
@@ -92,16 +93,25 @@ def _visit(name: str, messages: dict[str, DescriptorProto], order: list[str]) ->
         order.append(name)
 
 
-def _type(field: F) -> str:
-    if field.type == F.TYPE_MESSAGE:
-        if field.type_name == TIMESTAMP:
-            return "datetime.datetime | None"
-        kind = _python_name(field.type_name)
-    else:
-        kind = SCALARS[field.type]
+def _type(owner: str, field: F, messages: dict[str, DescriptorProto]) -> str:
+    is_message = field.type == F.TYPE_MESSAGE
+    if is_message and field.type_name == TIMESTAMP:
+        return "datetime.datetime | None"
+    kind = _python_name(field.type_name) if is_message else SCALARS[field.type]
     if field.label == F.LABEL_REPEATED:
         return f"tuple[{kind}, ...]"
+    if is_message and owner not in ROOTS and not _is_group(field.type_name, messages):
+        return f"{kind} | None"
     return f"{kind} | None" if field.proto3_optional else kind
+
+
+def _is_group(name: str, messages: dict[str, DescriptorProto]) -> bool:
+    """Whether a message holds fields that say themselves that they are absent."""
+    return any(
+        field.proto3_optional
+        or (field.type_name in messages and _is_group(field.type_name, messages))
+        for field in messages[name].field
+    )
 
 
 def _python_name(full: str) -> str:
@@ -113,11 +123,14 @@ def _docstring(text: str) -> str:
     return f'"""{text}{" " if text.endswith(chr(34)) else ""}"""'
 
 
-def _class(name: str, message: DescriptorProto, comments: dict[tuple[str, str], str]) -> str:
+def _class(
+    name: str, messages: dict[str, DescriptorProto], comments: dict[tuple[str, str], str]
+) -> str:
+    message = messages[name]
     lines = ["", "", "@dataclass(frozen=True)", f"class {_python_name(name)}:"]
     lines += [f"    {_docstring(comments.get((name, ''), message.name))}", ""]
     for field in message.field:
         if (name, field.name) not in BY_HAND:
-            lines.append(f"    {field.name}: {_type(field)}")
+            lines.append(f"    {field.name}: {_type(name, field, messages)}")
             lines.append(f"    {_docstring(comments.get((name, field.name), field.name))}")
     return "\n".join(lines) + "\n"

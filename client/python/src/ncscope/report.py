@@ -137,7 +137,7 @@ def _value(message: Message, descriptor: Any, kind: Any) -> Any:
         (item, _) = typing.get_args(kind)
         return tuple(_item(descriptor, entry, item) for entry in value)
     if descriptor.has_presence and not message.HasField(descriptor.name):
-        # A message that is absent has None in every field; a number is None itself.
+        # Groups of metrics are always there, with None in every field.
         return from_message(value, kind) if isinstance(kind, type) else None
     return _item(descriptor, value, kind)
 
@@ -146,7 +146,7 @@ def _item(descriptor: Any, value: Any, kind: Any) -> Any:
     if isinstance(value, timestamp_pb2.Timestamp):
         return value.ToDatetime(tzinfo=datetime.timezone.utc)
     if isinstance(value, Message):
-        return from_message(value, kind)
+        return from_message(value, kind if isinstance(kind, type) else typing.get_args(kind)[0])
     return _enum_name(descriptor, value) if descriptor.enum_type is not None else value
 
 
