@@ -3,11 +3,34 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <atomic>
+#include <cerrno>
+
 namespace ncscope::server {
 namespace {
 
 // Sent to the thread of StopSignals only, to end it.
 constexpr int kEndThread = SIGUSR1;
+
+// Libraries start threads before main (OpenBLAS does), which have not blocked these signals; what
+// such a thread is given goes on to the thread that waits.
+std::atomic<pthread_t> waiting_thread;
+static_assert(std::atomic<pthread_t>::is_always_lock_free);
+
+extern "C" void pass_on_signal(int number) {
+  const int saved = errno;
+  pthread_kill(waiting_thread.load(), number);
+  errno = saved;
+}
+
+void handle_stop_signals(void (*handler)(int)) {
+  struct sigaction action = {};
+  action.sa_handler = handler;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
 
 sigset_t taken_signals() {
   sigset_t set;
@@ -27,9 +50,12 @@ StopSignals::StopSignals() {
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);
   thread_ = std::thread([this] { take_signals(); });
+  waiting_thread = thread_.native_handle();
+  handle_stop_signals(pass_on_signal);
 }
 
 StopSignals::~StopSignals() {
+  handle_stop_signals(SIG_DFL);
   pthread_kill(thread_.native_handle(), kEndThread);
   thread_.join();
 }

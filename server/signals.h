@@ -1,4 +1,4 @@
-// SIGINT and SIGTERM, taken by a thread of their own: nothing runs in a signal handler.
+// SIGINT and SIGTERM, taken by a thread of their own: a signal handler only passes them on to it.
 #pragma once
 
 #include <condition_variable>
@@ -7,7 +7,7 @@
 
 namespace ncscope::server {
 
-// Made before any other thread, so that all of them inherit the blocked signals.
+// Made before any other thread of ours, so that all of them inherit the blocked signals.
 class StopSignals {
  public:
   StopSignals();
