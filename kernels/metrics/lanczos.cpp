@@ -128,6 +128,7 @@ std::optional<double> largest_eigenvalue(size_t n, const ApplyMatrix& apply) {
       for (const Vector& v : basis) add_scaled(next, -dot(v, next), v);
     }
     const double next_off = std::sqrt(dot(next, next));
+    if (!std::isfinite(diagonal[k]) || !std::isfinite(next_off)) return std::nullopt;
     // An invariant subspace has been reached: its Ritz values are eigenvalues.
     const bool closed = k + 1 == n || next_off <= kTolerance * std::abs(diagonal[0]);
     if (closed || k + 1 == steps || (k + 1) % kStepsPerCheck == 0) {

@@ -1,0 +1,344 @@
+#include "tests/support/oracle_metrics.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "tests/support/jacobi.h"
+#include "tests/support/oracle_vectors.h"
+
+namespace ncscope::test {
+namespace {
+
+using oracle::dot, oracle::etf_error, oracle::frobenius, oracle::mean, oracle::mean_row;
+using oracle::minus, oracle::norm, oracle::norms, oracle::variance;
+using oracle::Real, oracle::Rows, oracle::Vector;
+
+class Oracle {
+ public:
+  Oracle(const Samples& samples, const Classifier* classifier, Weighting weighting)
+      : samples_(samples), classifier_(classifier), dim_(samples.dim) {
+    const size_t count = samples.labels.size();
+    for (size_t i = 0; i < count; ++i) {
+      const double* row = samples.values.data() + i * dim_;
+      features_.emplace_back(row, row + dim_);
+    }
+    Rows sums(samples.num_classes, Vector(dim_, 0));
+    std::vector<uint64_t> counts(samples.num_classes, 0);
+    for (size_t i = 0; i < count; ++i) {
+      counts[samples.labels[i]] += 1;
+      for (size_t j = 0; j < dim_; ++j) sums[samples.labels[i]][j] += features_[i][j];
+    }
+    row_of_.assign(samples.num_classes, 0);
+    for (size_t c = 0; c < samples.num_classes; ++c) {
+      if (counts[c] == 0) {
+        out_.absent.push_back(static_cast<uint32_t>(c));
+        continue;
+      }
+      for (Real& x : sums[c]) x /= static_cast<Real>(counts[c]);
+      row_of_[c] = means_.size();
+      classes_.push_back(static_cast<uint32_t>(c));
+      counts_.push_back(counts[c]);
+      means_.push_back(sums[c]);
+      weights_.push_back(weighting == Weighting::kByCount
+                             ? static_cast<Real>(counts[c]) / static_cast<Real>(count)
+                             : 0);
+    }
+    if (weighting == Weighting::kUniform) {
+      weights_.assign(present(), 1 / static_cast<Real>(present()));
+    }
+    global_mean_ = mean_row(means_, weights_);
+    for (const Vector& row : means_) centered_.push_back(minus(row, global_mean_));
+    within_scatter();
+  }
+
+  OracleMetrics run() {
+    data();
+    nc1(dtype_epsilon(samples_.type));
+    cdnv();
+    etf("nc2.means.", centered_, means_, classes_);
+    class_columns();
+    if (classifier_ != nullptr) duality();
+    decide();
+    return std::move(out_);
+  }
+
+ private:
+  size_t present() const { return classes_.size(); }
+  void set(const std::string& path, Real value) { out_.numbers[path] = static_cast<double>(value); }
+  void column(const std::string& field, const Vector& values) {
+    out_.columns[field] = std::vector<std::optional<double>>(values.begin(), values.end());
+  }
+
+  void within_scatter() {
+    const Real count = static_cast<Real>(features_.size());
+    scatter_.assign(dim_ * dim_, 0);
+    variances_.assign(present(), 0);
+    for (size_t i = 0; i < features_.size(); ++i) {
+      const size_t c = row_of_[samples_.labels[i]];
+      const Vector e = minus(features_[i], means_[c]);
+      variances_[c] += dot(e, e) / static_cast<Real>(counts_[c]);
+      for (size_t j = 0; j < dim_; ++j) {
+        for (size_t k = 0; k < dim_; ++k) scatter_[j * dim_ + k] += e[j] * e[k] / count;
+      }
+    }
+  }
+
+  void data() {
+    set("data.samples", static_cast<Real>(features_.size()));
+    set("data.num_classes", static_cast<Real>(samples_.num_classes));
+    set("data.present_classes", static_cast<Real>(present()));
+    set("data.dim", static_cast<Real>(dim_));
+    set("data.min_class_count", static_cast<Real>(*std::ranges::min_element(counts_)));
+    set("data.max_class_count", static_cast<Real>(*std::ranges::max_element(counts_)));
+    set("data.singletons", static_cast<Real>(std::ranges::count(counts_, 1u)));
+    set("data.absent_classes", static_cast<Real>(out_.absent.size()));
+    set("data.skipped_nonfinite", 0);
+    set("data.ignored", 0);
+  }
+
+  void nc1(double spacing) {
+    Real within = 0, between = 0, squares = 0;
+    for (size_t j = 0; j < dim_; ++j) within += scatter_[j * dim_ + j];
+    for (size_t c = 0; c < present(); ++c) between += weights_[c] * dot(centered_[c], centered_[c]);
+    for (const Vector& h : features_) squares += dot(h, h);
+    set("nc1.within_trace", within);
+    set("nc1.between_trace", between);
+    set("nc1.total_trace", within + between);
+    set("nc1.quotient", within / between);
+    const Real size = static_cast<Real>(features_.size() * dim_);
+    const Real rms = std::sqrt(squares / size);
+    set("nc1.precision_floor",
+        (spacing * rms) * (spacing * rms) / 12 * static_cast<Real>(dim_) / between);
+
+    std::vector<Real> s_b(dim_ * dim_, 0);
+    for (size_t c = 0; c < present(); ++c) {
+      for (size_t j = 0; j < dim_; ++j) {
+        for (size_t k = 0; k < dim_; ++k) {
+          s_b[j * dim_ + k] += weights_[c] * centered_[c][j] * centered_[c][k];
+        }
+      }
+    }
+    const oracle::Eigen eigen = oracle::jacobi(s_b, dim_);
+    const Real largest = *std::ranges::max_element(eigen.values);
+    const Real cutoff = static_cast<Real>(std::max(present(), dim_)) * 0x1p-52 * largest;
+    Real trace = 0, span = 0, smallest = largest;
+    size_t rank = 0;
+    for (size_t k = 0; k < dim_; ++k) {
+      if (eigen.values[k] <= cutoff) continue;
+      ++rank;
+      smallest = std::min(smallest, eigen.values[k]);
+      Real along = 0;
+      for (size_t i = 0; i < dim_; ++i) {
+        for (size_t j = 0; j < dim_; ++j) {
+          along +=
+              eigen.vectors[k * dim_ + i] * scatter_[i * dim_ + j] * eigen.vectors[k * dim_ + j];
+        }
+      }
+      span += along;
+      trace += along / eigen.values[k];
+    }
+    set("nc1.pinv", trace / static_cast<Real>(present()));
+    set("nc1.rank", static_cast<Real>(rank));
+    set("nc1.cutoff", cutoff);
+    set("nc1.condition", largest / smallest);
+    set("nc1.outside_span", rank == dim_ ? 0 : (within - span) / within);
+  }
+
+  void cdnv() {
+    Real sum = 0, fourth = 0, worst = -1, pairs = 0;
+    for (size_t a = 0; a < present(); ++a) {
+      for (size_t b = a + 1; b < present(); ++b) {
+        const Real distance = norm(minus(means_[a], means_[b]));
+        const Real value = (variances_[a] + variances_[b]) / (2 * distance * distance);
+        sum += value;
+        fourth += value / (distance * distance);
+        pairs += 1;
+        if (value > worst) {
+          worst = value;
+          out_.pairs["nc1.cdnv_worst_pair"] = {classes_[a], classes_[b]};
+        }
+      }
+    }
+    set("nc1.cdnv", sum / pairs);
+    set("nc1.cdnv_fourth", fourth / pairs);
+    set("nc1.cdnv_max", worst);
+  }
+
+  void etf(const std::string& group, const Rows& rows, const Rows& raw,
+           const std::vector<uint32_t>& labels) {
+    const Real m = static_cast<Real>(rows.size());
+    Vector cosines;
+    Real angle = 0, largest = -2;
+    for (size_t a = 0; a < rows.size(); ++a) {
+      for (size_t b = a + 1; b < rows.size(); ++b) {
+        const Real cosine = dot(rows[a], rows[b]) / (norm(rows[a]) * norm(rows[b]));
+        cosines.push_back(cosine);
+        angle += std::abs(cosine + 1 / (m - 1));
+        if (cosine > largest) {
+          largest = cosine;
+          out_.pairs[group + "coherence_pair"] = {labels[a], labels[b]};
+        }
+      }
+    }
+    set(group + "equinorm", std::sqrt(variance(norms(rows))) / mean(norms(rows)));
+    set(group + "equinorm_raw", std::sqrt(variance(norms(raw))) / mean(norms(raw)));
+    set(group + "equiangular", std::sqrt(variance(cosines)));
+    set(group + "max_angle", angle / static_cast<Real>(cosines.size()));
+    set(group + "coherence", largest);
+    set(group + "etf_error", etf_error(rows, rows));
+    const Real reach = static_cast<Real>(dim_) / (m - 1);
+    set(group + "etf_floor", reach >= 1 ? 0 : std::sqrt(2 - 2 * std::sqrt(reach)));
+  }
+
+  void duality() {
+    Rows all, weight;
+    Vector bias, columns(dim_, 0);
+    for (size_t c = 0; c < samples_.num_classes; ++c) {
+      const double* row = classifier_->weight.data() + c * dim_;
+      all.emplace_back(row, row + dim_);
+      for (size_t j = 0; j < dim_; ++j) columns[j] += row[j];
+    }
+    for (const uint32_t label : classes_) {
+      weight.push_back(all[label]);
+      bias.push_back(classifier_->bias.empty() ? 0 : classifier_->bias[label]);
+    }
+    const Real count = static_cast<Real>(all.size());
+    const Vector center = mean_row(all, Vector(all.size(), 1 / count));
+    Rows centered;
+    std::vector<uint32_t> labels;
+    for (size_t c = 0; c < all.size(); ++c) {
+      centered.push_back(minus(all[c], center));
+      labels.push_back(static_cast<uint32_t>(c));
+    }
+    etf("nc2.classifier.", centered, all, labels);
+
+    Vector cosines, dots;
+    Real distance = 0, collapse = 0;
+    for (size_t c = 0; c < present(); ++c) {
+      dots.push_back(dot(weight[c], centered_[c]));
+      cosines.push_back(dots[c] / (norm(weight[c]) * norm(centered_[c])));
+      const Real score = dot(weight[c], global_mean_) + bias[c];
+      collapse += score * score;
+      for (size_t j = 0; j < dim_; ++j) {
+        const Real x = weight[c][j] / frobenius(weight) - centered_[c][j] / frobenius(centered_);
+        distance += x * x;
+      }
+    }
+    set("nc3.distance", std::sqrt(distance));
+    set("nc3.structure_error", etf_error(weight, centered_));
+    set("nc3.cosine_mean", mean(cosines));
+    set("nc3.cosine_std", std::sqrt(variance(cosines)));
+    set("nc3.cosine_min", *std::ranges::min_element(cosines));
+    set("nc3.uniform_duality", variance(dots));
+    set("nc3.bias_collapse", std::sqrt(collapse));
+    set("nc3.nc0", norm(columns) / count);
+    column("weight_norm", norms(weight));
+    column("cosine", cosines);
+  }
+
+  void class_columns() {
+    Vector nearest, distances;
+    for (size_t a = 0; a < present(); ++a) {
+      size_t best = a;
+      Real least = 0;
+      for (size_t b = 0; b < present(); ++b) {
+        const Real distance = norm(minus(means_[a], means_[b]));
+        if (b != a && (best == a || distance < least)) {
+          best = b;
+          least = distance;
+        }
+      }
+      nearest.push_back(classes_[best]);
+      distances.push_back(least);
+    }
+    column("label", Vector(classes_.begin(), classes_.end()));
+    column("count", Vector(counts_.begin(), counts_.end()));
+    column("within_variance", variances_);
+    column("mean_norm", norms(centered_));
+    column("nearest_class", nearest);
+    column("nearest_distance", distances);
+  }
+
+  // Lowest class index on ties, in both.
+  size_t nearest_center(const Vector& h) const {
+    size_t best = 0;
+    for (size_t c = 1; c < present(); ++c) {
+      const Vector there = minus(h, means_[c]), here = minus(h, means_[best]);
+      if (dot(there, there) < dot(here, here)) best = c;
+    }
+    return classes_[best];
+  }
+
+  std::optional<size_t> decision(size_t i) const {
+    if (classifier_ == nullptr) {
+      if (samples_.predictions.empty()) return std::nullopt;
+      return samples_.predictions[i];
+    }
+    size_t best = 0;
+    Real best_score = 0;
+    for (size_t c = 0; c < samples_.num_classes; ++c) {
+      const double* row = classifier_->weight.data() + c * dim_;
+      const Real bias = classifier_->bias.empty() ? 0 : classifier_->bias[c];
+      const Real score = dot(Vector(row, row + dim_), features_[i]) + bias;
+      if (c == 0 || score > best_score) {
+        best = c;
+        best_score = score;
+      }
+    }
+    return best;
+  }
+
+  void decide() {
+    Vector agreement(present(), 0), ncc(present(), 0), correct(present(), 0);
+    bool decided = false;
+    for (size_t i = 0; i < features_.size(); ++i) {
+      const size_t label = samples_.labels[i];
+      const size_t c = row_of_[label];
+      const size_t center = nearest_center(features_[i]);
+      ncc[c] += center == label;
+      const std::optional<size_t> choice = decision(i);
+      if (!choice) continue;
+      decided = true;
+      agreement[c] += *choice == center;
+      correct[c] += *choice == label;
+    }
+    share("ncc_accuracy", ncc);
+    if (!decided) return;
+    share("agreement", agreement);
+    share("classifier_accuracy", correct);
+  }
+
+  void share(const std::string& field, Vector hits) {
+    Real total = 0;
+    for (size_t c = 0; c < present(); ++c) {
+      total += hits[c];
+      hits[c] /= static_cast<Real>(counts_[c]);
+    }
+    set("nc4." + field, total / static_cast<Real>(features_.size()));
+    column(field, hits);
+  }
+
+  const Samples& samples_;
+  const Classifier* classifier_;
+  size_t dim_;
+  Rows features_;
+  std::vector<size_t> row_of_;     // [K] row of a present class
+  std::vector<uint32_t> classes_;  // [P]
+  std::vector<uint64_t> counts_;
+  Rows means_;
+  Vector weights_;
+  Vector global_mean_;
+  Rows centered_;
+  Vector variances_;
+  std::vector<Real> scatter_;  // S_W
+  OracleMetrics out_;
+};
+
+}  // namespace
+
+OracleMetrics oracle_metrics(const Samples& samples, const Classifier* classifier,
+                             Weighting weighting) {
+  return Oracle(samples, classifier, weighting).run();
+}
+
+}  // namespace ncscope::test

@@ -1,0 +1,29 @@
+// Every metric again, as METRICS.md defines it: two passes over the samples in plain long double
+// loops, every matrix formed, no BLAS. For data where all of it is defined.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernels/classifier.h"
+#include "kernels/report.h"
+#include "tests/support/samples.h"
+
+namespace ncscope::test {
+
+struct OracleMetrics {
+  std::map<std::string, double> numbers;
+  std::map<std::string, std::pair<uint32_t, uint32_t>> pairs;
+  std::map<std::string, std::vector<std::optional<double>>> columns;
+  std::vector<uint32_t> absent;
+};
+
+// `classifier` may be null; then predictions of the samples, where there are any, decide.
+OracleMetrics oracle_metrics(const Samples& samples, const Classifier* classifier,
+                             Weighting weighting);
+
+}  // namespace ncscope::test
