@@ -156,6 +156,8 @@ Statistics Accumulator::finish(Device& device) {
   out.ignored = dropped_.ignored;
   out.sum_squares = sums.sum_squares;
 
+  const auto absent = static_cast<size_t>(std::count(sums.counts.begin(), sums.counts.end(), 0));
+  out.means.reserve((k - absent) * d);
   const Matrix scatter(sums.scatter.as<double>(), d, d);
   ClassReader reader(device, sums);
   for (size_t first = 0; first < k; first += reader.labels_per_run()) {

@@ -2,6 +2,7 @@
 // not change a bit.
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "kernels/device.h"
 #include "kernels/device_checks.h"
@@ -90,7 +91,10 @@ Statistics merge(Device& device, const Statistics& a, const Statistics& b) {
   out.sum_squares = a.sum_squares + b.sum_squares;
   for (size_t i = 0; i < out.scatter.size(); ++i) out.scatter[i] = a.scatter[i] + b.scatter[i];
 
-  out.means.reserve(std::max(a.means.size(), b.means.size()));
+  std::vector<uint32_t> either;
+  std::set_union(a.classes.begin(), a.classes.end(), b.classes.begin(), b.classes.end(),
+                 std::back_inserter(either));
+  out.means.reserve(either.size() * out.dim);
   ScatterSum scatter(device, out.scatter, out.dim);
   std::vector<double> deltas;
   size_t i = 0;

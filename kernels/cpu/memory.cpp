@@ -1,5 +1,6 @@
 // CpuDevice: memory. "Device memory" is host memory, aligned for vector loads.
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -16,6 +17,13 @@ constexpr size_t kHugePage = size_t{2} << 20;
 }  // namespace
 
 DeviceBuffer CpuDevice::do_allocate(size_t bytes) {
+  // Linux promises more than it has, and ends a process that takes it at its word.
+  const auto installed =
+      static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  if (bytes > installed) {
+    throw OutOfMemory("allocate: expected at most the machine's " + std::to_string(installed) +
+                      " bytes of memory, got " + std::to_string(bytes));
+  }
   const size_t alignment = bytes >= 2 * kHugePage ? kHugePage : kCacheLine;
   void* data = nullptr;
   if (posix_memalign(&data, alignment, bytes) != 0) {

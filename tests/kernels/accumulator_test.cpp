@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <numeric>
+#include <span>
+
 #include "kernels/errors.h"
 #include "tests/support/devices.h"
 #include "tests/support/oracle.h"
@@ -9,6 +13,7 @@
 #include "tests/support/samples.h"
 #include "tests/support/statistics_matchers.h"
 #include "tests/support/tolerance.h"
+#include "tests/support/wire.h"
 
 namespace ncscope::test {
 namespace {
@@ -139,6 +144,26 @@ TEST_P(AccumulatorTest, ManyThreadsGiveTheBitsOfOne) {
   accumulator.add(*reference, samples.batch());
   if (device().info().backend != "cpu") GTEST_SKIP() << "bits of one kind of device";
   expect_same_bits(accumulate(samples, {512}), accumulator.finish(*reference));
+}
+
+// Each row its own class, so that its mean is what was read: every finite value of both 16-bit
+// types.
+TEST_P(AccumulatorTest, ReadsEverySixteenBitValue) {
+  for (const DType type : {DType::kFloat16, DType::kBFloat16}) {
+    std::vector<double> values;
+    for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+      const auto word = static_cast<uint16_t>(bits);
+      const double value = decode(type, std::as_bytes(std::span(&word, 1)))[0];
+      if (std::isfinite(value)) values.push_back(value);
+    }
+    const size_t d = 17;  // two vectors and one value alone
+    values.resize(values.size() / d * d);
+    std::vector<int32_t> labels(values.size() / d);
+    std::iota(labels.begin(), labels.end(), 0);
+    const Samples samples = make_samples(type, labels.size(), d, values, labels);
+    EXPECT_EQ(samples.values, values);
+    EXPECT_EQ(accumulate(samples).means, values) << dtype_name(type);
+  }
 }
 
 TEST_P(AccumulatorTest, SingletonsHaveNoSpreadAtAll) {
