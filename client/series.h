@@ -32,8 +32,13 @@ class Series {
   ~Series();
 
   // Sequence number of the batch that send() sends next. Above 0 at the start where an earlier
-  // call has sent some already: skip those.
+  // call has sent some already: skip those,
+  // or rewind().
   uint64_t next_sequence() const;
+
+  // Goes back to batch 0. What the server has is sent again and compared, not applied: it refuses
+  // other content with ALREADY_EXISTS. Before the first send() only.
+  void rewind();
 
   // Largest message that the server takes, in bytes; a batch must stay below by 1 KiB.
   uint64_t max_message_bytes() const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "client/files/finite.h"
 #include "client/files/text.h"
 #include "kernels/errors.h"
 
@@ -60,6 +61,16 @@ int64_t largest_index(IndexReader reader, const char* what, uint64_t limit,
 }
 
 }  // namespace
+
+void require_finite(const SampleBlock& block, DType type, size_t dim) {
+  const auto at = first_nonfinite(type, block.features);
+  if (!at) return;
+  double value = 0;
+  convert(type, block.features.data() + *at * dtype_size(type), 1, &value);
+  throw InvalidArgument(block.name + ": row " + std::to_string(block.first_row + *at / dim) +
+                        ", column " + std::to_string(*at % dim) +
+                        ": expected a finite feature, got " + std::to_string(value));
+}
 
 SampleSet::SampleSet(const SampleSources& sources) : places_(find_arrays(sources)) {
   std::string first_name;

@@ -24,6 +24,9 @@ struct SampleBlock {
   std::vector<int64_t> predictions;  // [rows], or empty
 };
 
+// Throws InvalidArgument, naming file, row and column of the first feature that is not finite.
+void require_finite(const SampleBlock& block, DType type, size_t dim);
+
 // Reads the classifier at once, and nothing of the samples but their headers.
 class SampleSet {
  public:

@@ -55,7 +55,7 @@ bool is_lost(const grpc::Status& status) {
 
 Series::Impl::Impl(std::shared_ptr<Connection> connection, v1::Open open)
     : connection_(std::move(connection)), open_(std::move(open)) {
-  next_sequence_ = start_call();
+  next_sequence_ = opened_at_ = start_call();
 }
 
 uint64_t Series::Impl::start_call() {
@@ -142,7 +142,7 @@ void Series::Impl::recover() {
       const uint64_t wanted = start_call();
       const uint64_t oldest = kept_.empty() ? next_sequence_ : kept_.front().sequence;
       if (wanted < oldest) throw Rewound(wanted, connection_->address());
-      if (wanted > next_sequence_) {
+      if (wanted > std::max(next_sequence_, opened_at_)) {
         connection_->fail(
             {grpc::StatusCode::ABORTED, "batches from elsewhere came to this series"});
       }
@@ -178,6 +178,7 @@ uint64_t Series::next_sequence() const { return impl_->next_sequence(); }
 uint64_t Series::max_message_bytes() const { return impl_->max_message_bytes(); }
 uint64_t Series::received() const { return impl_->received(); }
 uint64_t Series::durable() const { return impl_->durable(); }
+void Series::rewind() { impl_->rewind(); }
 void Series::send(const BatchBytes& batch) { impl_->send(batch); }
 void Series::send_classifier(const Classifier& classifier) { impl_->send_classifier(classifier); }
 v1::Closed Series::close(bool partial) { return impl_->close(partial); }

@@ -20,6 +20,7 @@ class Series::Impl {
   uint64_t received() const { return call_->received(); }
   uint64_t durable() const { return call_->durable(); }
 
+  void rewind() { next_sequence_ = 0; }
   void send(const BatchBytes& batch);
   void send_classifier(const Classifier& classifier);
   v1::Closed close(bool partial);
@@ -43,6 +44,7 @@ class Series::Impl {
   v1::Open open_;
   std::unique_ptr<SeriesCall> call_;
   uint64_t next_sequence_ = 0;
+  uint64_t opened_at_ = 0;  // what the server had before
   uint64_t max_message_bytes_ = 0;
   std::deque<Kept> kept_;  // not acknowledged yet, ascending
   size_t kept_bytes_ = 0;

@@ -1,0 +1,73 @@
+// ncscope report: samples in files -> a report, computed here or by a server.
+#include "client/cli/commands.h"
+#include "client/cli/progress.h"
+#include "client/cli/report_options.h"
+#include "client/cli/sample_options.h"
+#include "client/cli/server_option.h"
+#include "client/measure/local.h"
+#include "client/measure/remote.h"
+
+namespace ncscope::cli {
+namespace {
+
+struct ReportCommand {
+  SampleOptions samples;
+  OutputOptions output;
+  ComputeOptions compute;
+  SeriesOptions series;
+  ServerOption server;
+  bool local = false;
+};
+
+v1::Report computed_report(const ReportCommand& command) {
+  const files::SampleSet set(sample_sources(command.samples));
+  measure::MeasureOptions options;
+  apply_sample_options(command.samples, options);
+  apply_compute_options(command.compute, options);
+  apply_series_options(command.series, default_run(command.samples), options);
+  if (!command.server.address.empty()) {
+    client::Client client = command.server.connect();
+    Progress progress("sending", set.samples());
+    return measure::remote_report(client, set, options, [&](uint64_t n) { progress.update(n); });
+  }
+  const auto device = open_device(command.compute);
+  Progress progress("reading", 2 * set.samples());
+  return measure::local_report(*device, set, options, [&](uint64_t n) { progress.update(n); });
+}
+
+void run_report(const ReportCommand& command) {
+  max_classes(command.output);
+  if (!command.server.address.empty() && command.compute.backend != "auto") {
+    throw UsageError("--backend: expected to be left out with --server, which has its own");
+  }
+  write_report(computed_report(command), command.output);
+}
+
+}  // namespace
+
+void add_report_command(Context& context) {
+  const auto options = std::make_shared<ReportCommand>();
+  CLI::App& command = add_subcommand(context, "report", "Report on samples in files",
+                                     [options] { run_report(*options); });
+  add_sample_options(command, options->samples);
+  add_compute_options(command, options->compute);
+  add_output_options(command, options->output);
+  add_series_options(command, options->series);
+  const auto local = command.add_flag("--local", options->local,
+                                      "compute on this machine (default without --server)");
+  add_server_option(command, options->server);
+  options->server.address.clear();
+  command.get_option("--server")
+      ->description("stream to the server at ADDR (HOST:PORT), which keeps the report")
+      ->default_str("")
+      ->excludes(local);
+  add_environment(command, {"server", "local"});
+  command.footer(
+      "Examples:\n"
+      "  ncscope report epoch3.npz\n"
+      "  ncscope report part*.npz --format json --output epoch3.json\n"
+      "  ncscope report --features X.npy --labels y.npy --weight W.npy --bias b.npy\n"
+      "  ncscope report epoch3.npz --server 127.0.0.1:50051 --run mlp --epoch 3");
+}
+
+}  // namespace ncscope::cli

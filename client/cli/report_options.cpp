@@ -1,0 +1,124 @@
+#include "client/cli/report_options.h"
+
+#include <charconv>
+#include <filesystem>
+#include <limits>
+
+#include "client/cli/context.h"
+#include "client/output/csv.h"
+#include "client/output/document.h"
+#include "client/output/report_table.h"
+#include "kernels/backend.h"
+#include "proto/convert/report.h"
+
+namespace ncscope::cli {
+
+void add_output_options(CLI::App& command, OutputOptions& options) {
+  command.add_option("--format", options.format, "table, json (the Report message) or csv")
+      ->type_name("")
+      ->check(CLI::IsMember({"table", "json", "csv"}))
+      ->capture_default_str()
+      ->group("Output");
+  command.add_option("--output", options.output, "file to write instead of standard output")
+      ->type_name("PATH")
+      ->group("Output");
+  command
+      .add_option("--classes", options.classes,
+                  "rows of the table's per-class part, largest within-class variance first, or all")
+      ->type_name("N|all")
+      ->capture_default_str()
+      ->group("Output");
+}
+
+void add_compute_options(CLI::App& command, ComputeOptions& options) {
+  command.add_option("--backend", options.backend, "device that computes: auto, cpu or cuda")
+      ->type_name("")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str()
+      ->group("Computation");
+  command
+      .add_option("--weighting", options.weighting,
+                  "classes in the global mean and S_B: uniform or by_count")
+      ->type_name("")
+      ->check(CLI::IsMember({"uniform", "by_count"}))
+      ->capture_default_str()
+      ->group("Computation");
+  command.add_option("--profile", options.profile, "conventions of the numbers: default")
+      ->type_name("")
+      ->check(CLI::IsMember({"default"}))
+      ->capture_default_str()
+      ->group("Computation");
+}
+
+void add_series_options(CLI::App& command, SeriesOptions& options) {
+  command.add_option("--run", options.run, "name of the run (default: that of the first file)")
+      ->type_name("NAME")
+      ->group("Series");
+  command.add_option("--epoch", options.epoch, "epoch")
+      ->type_name("E")
+      ->capture_default_str()
+      ->group("Series");
+  command.add_option("--split", options.split, "split")
+      ->type_name("S")
+      ->capture_default_str()
+      ->group("Series");
+  command.add_option("--layer", options.layer, "layer")
+      ->type_name("L")
+      ->capture_default_str()
+      ->group("Series");
+  command
+      .add_option("--attempt", options.attempt,
+                  "attempt at the epoch; a higher one replaces what a server has")
+      ->type_name("A")
+      ->capture_default_str()
+      ->group("Series");
+}
+
+std::unique_ptr<Device> open_device(const ComputeOptions& options) {
+  return make_device(parse_backend(options.backend));
+}
+
+void apply_compute_options(const ComputeOptions& options, measure::MeasureOptions& out) {
+  out.weighting = parse_weighting(options.weighting);
+}
+
+void apply_series_options(const SeriesOptions& options, const std::string& default_run,
+                          measure::MeasureOptions& out) {
+  out.key.set_run(options.run.empty() ? default_run : options.run);
+  out.key.set_epoch(options.epoch);
+  out.key.set_split(options.split);
+  out.key.set_layer(options.layer);
+  out.attempt = options.attempt;
+}
+
+size_t max_classes(const OutputOptions& options) {
+  const std::string& text = options.classes;
+  if (text == "all") return std::numeric_limits<size_t>::max();
+  size_t rows = 0;
+  const auto end = std::from_chars(text.data(), text.data() + text.size(), rows);
+  if (end.ec != std::errc() || end.ptr != text.data() + text.size()) {
+    throw UsageError("--classes: expected a number or all, got " + text);
+  }
+  return rows;
+}
+
+std::optional<std::filesystem::path> output_path(const OutputOptions& options) {
+  if (options.output.empty()) return std::nullopt;
+  return options.output;
+}
+
+void write_report(const v1::Report& report, const OutputOptions& options) {
+  std::string text;
+  if (options.format == "json") {
+    text = report_to_json(report, true);
+    if (!text.ends_with('\n')) text += '\n';
+  } else if (options.format == "csv") {
+    text = output::csv_header() + output::csv_row(report);
+  } else {
+    const output::Style style = options.output.empty() ? output::terminal_style() : output::Style{};
+    text = output::report_table(report, max_classes(options), style);
+  }
+  output::write_document(text, output_path(options));
+}
+
+}  // namespace ncscope::cli

@@ -1,0 +1,57 @@
+// Options that say what is computed, where, and how it is shown.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "client/measure/options.h"
+#include "kernels/device.h"
+#include "ncscope/v1/report.pb.h"
+
+namespace ncscope::cli {
+
+struct OutputOptions {
+  std::string format = "table";
+  std::string output;          // empty: standard output
+  std::string classes = "10";  // a number, or "all"
+};
+
+struct ComputeOptions {
+  std::string backend = "auto";
+  std::string weighting = "uniform";
+  std::string profile = "default";
+};
+
+struct SeriesOptions {
+  std::string run;
+  uint32_t epoch = 0;
+  std::string split = "train";
+  std::string layer = "features";
+  uint32_t attempt = 0;
+};
+
+void add_output_options(CLI::App& command, OutputOptions& options);
+void add_compute_options(CLI::App& command, ComputeOptions& options);
+void add_series_options(CLI::App& command, SeriesOptions& options);
+
+// The device that `backend` names. Throws BackendUnavailable.
+std::unique_ptr<Device> open_device(const ComputeOptions& options);
+
+void apply_compute_options(const ComputeOptions& options, measure::MeasureOptions& out);
+void apply_series_options(const SeriesOptions& options, const std::string& default_run,
+                          measure::MeasureOptions& out);
+
+// Rows of the per-class table. Throws UsageError.
+size_t max_classes(const OutputOptions& options);
+
+// Writes one report in the format and to the place that were asked for.
+void write_report(const v1::Report& report, const OutputOptions& options);
+
+// Where output goes; nothing for standard output.
+std::optional<std::filesystem::path> output_path(const OutputOptions& options);
+
+}  // namespace ncscope::cli

@@ -1,0 +1,70 @@
+#include "client/measure/remote.h"
+
+#include "proto/convert/types.h"
+
+namespace ncscope::measure {
+namespace {
+
+// 1 to 4 MiB is what gRPC moves best.
+constexpr size_t kBatchBytes = size_t{1} << 20;
+constexpr int kMaxRewinds = 5;
+
+v1::Open open_request(const BatchSpec& spec, const MeasureOptions& options) {
+  v1::Open open;
+  *open.mutable_key() = options.key;
+  open.set_attempt(options.attempt);
+  open.set_world_size(1);
+  open.set_num_classes(static_cast<uint32_t>(spec.num_classes));
+  open.set_dim(static_cast<uint32_t>(spec.dim));
+  open.set_data_type(to_proto(spec.type));
+  open.set_label_type(to_proto(spec.label_width));
+  open.set_nonfinite(spec.skip_nonfinite ? v1::NONFINITE_POLICY_SKIP : v1::NONFINITE_POLICY_REFUSE);
+  open.set_ignore_index(spec.ignore_index);
+  open.set_weighting(to_proto(options.weighting));
+  return open;
+}
+
+// Sends what the server does not have yet, and closes.
+v1::Closed stream_set(client::Series& series, const files::SampleSet& set, const BatchSpec& spec,
+                      const ReadSamples& progress) {
+  if (set.classifier()) series.send_classifier(*set.classifier());
+  files::SampleReader reader(set, rows_of(set, kBatchBytes));
+  files::SampleBlock block;
+  uint64_t sequence = 0;
+  uint64_t read = 0;
+  for (; reader.next(block); ++sequence) {
+    read += block.rows;
+    if (sequence < series.next_sequence()) continue;
+    if (!spec.skip_nonfinite) files::require_finite(block, spec.type, spec.dim);
+    client::BatchBytes batch;
+    batch.rows = block.rows;
+    batch.features = block.features;
+    batch.labels = index_bytes(block.labels);
+    batch.predictions = index_bytes(block.predictions);
+    series.send(batch);
+    if (progress) progress(read);
+  }
+  return series.close();
+}
+
+}  // namespace
+
+v1::Report remote_report(client::Client& client, const files::SampleSet& set,
+                         const MeasureOptions& options, const ReadSamples& progress) {
+  const size_t classes = set.check_labels(options.num_classes, options.ignore_index);
+  const BatchSpec spec = batch_spec(set, classes, options);
+  const v1::Open open = open_request(spec, options);
+  for (int rewinds = 0;; ++rewinds) {
+    client::Series series = client.open(open);
+    // What an earlier call has left may be of other data; after a rewind it is our own.
+    if (rewinds == 0) series.rewind();
+    try {
+      v1::Closed closed = stream_set(series, set, spec, progress);
+      return std::move(*closed.mutable_report());
+    } catch (const client::Rewound&) {
+      if (rewinds == kMaxRewinds) throw;
+    }
+  }
+}
+
+}  // namespace ncscope::measure

@@ -1,0 +1,58 @@
+// The metrics of the report table: what each is called, is ideally, and means.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+namespace ncscope::output {
+
+struct MetricRow {
+  std::string_view field;
+  std::string_view ideal;  // empty where there is none
+  std::string_view meaning;
+};
+
+inline constexpr std::array<MetricRow, 12> kNc1Rows{{
+    {"pinv", "0", "tr(S_W S_B^+) / P"},
+    {"quotient", "0", "tr S_W / tr S_B"},
+    {"precision_floor", "", "smallest quotient that the input type resolves"},
+    {"cdnv", "0", "mean over pairs of (v_c + v_c') / (2 |mu_c - mu_c'|^2)"},
+    {"cdnv_max", "0", "largest pair of cdnv"},
+    {"cdnv_fourth", "0", "cdnv with |.|^4"},
+    {"within_trace", "", "tr S_W"},
+    {"between_trace", "", "tr S_B"},
+    {"total_trace", "", "tr S_T"},
+    {"outside_span", "", "share of tr S_W outside span(S_B)"},
+    {"rank", "", "numerical rank of S_B"},
+    {"condition", "", "largest / smallest eigenvalue of S_B kept"},
+}};
+
+inline constexpr std::array<MetricRow, 8> kNc2Rows{{
+    {"equinorm", "0", "std / mean of the norms"},
+    {"equinorm_raw", "0", "the same before centring"},
+    {"equiangular", "0", "std over pairs of the cosine"},
+    {"max_angle", "0", "mean over pairs of |cos + 1/(P-1)|"},
+    {"coherence", "-1/(P-1)", "largest pair cosine"},
+    {"etf_error", "0", "|XX^T / |XX^T|_F - E|_F"},
+    {"etf_floor", "", "smallest etf_error that d dimensions allow"},
+    {"one_vs_rest_margin", "", "distance to the hull of the others"},
+}};
+
+inline constexpr std::array<MetricRow, 8> kNc3Rows{{
+    {"distance", "0", "|W/|W|_F - M/|M|_F|_F"},
+    {"structure_error", "0", "|WM^T / |WM^T|_F - E|_F"},
+    {"cosine_mean", "1", "mean over classes of cos(w_c, M_c)"},
+    {"cosine_std", "0", "std of the same"},
+    {"cosine_min", "1", "smallest of the same"},
+    {"uniform_duality", "0", "variance over classes of <w_c, M_c>"},
+    {"bias_collapse", "0", "|W mu_G + b|"},
+    {"nc0", "0", "|W^T 1| / K"},
+}};
+
+inline constexpr std::array<MetricRow, 3> kNc4Rows{{
+    {"agreement", "1", "classifier decides as the nearest class mean"},
+    {"ncc_accuracy", "1", "nearest class mean is the label's"},
+    {"classifier_accuracy", "1", "classifier decides the label"},
+}};
+
+}  // namespace ncscope::output
