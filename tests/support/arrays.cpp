@@ -1,6 +1,8 @@
 #include "tests/support/arrays.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <zip.h>
 
 #include <fstream>
@@ -75,6 +77,20 @@ std::string read_file(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) throw std::runtime_error("read_file: cannot read " + path.string());
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+MemoryFile::MemoryFile() : fd_(::memfd_create("ncscope-test", MFD_CLOEXEC)) {
+  if (fd_ < 0) throw std::runtime_error("memfd_create failed");
+}
+
+MemoryFile::~MemoryFile() { ::close(fd_); }
+
+std::filesystem::path MemoryFile::path() const { return "/proc/self/fd/" + std::to_string(fd_); }
+
+void MemoryFile::write(std::string_view bytes) {
+  const bool written = ::ftruncate(fd_, 0) == 0 && ::pwrite(fd_, bytes.data(), bytes.size(), 0) ==
+                                                       static_cast<ssize_t>(bytes.size());
+  if (!written) throw std::runtime_error("cannot write a file in memory");
 }
 
 TemporaryFolder::TemporaryFolder() {

@@ -43,6 +43,21 @@ void write_zip(const std::filesystem::path& path, const std::vector<ZipEntry>& e
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 std::string read_file(const std::filesystem::path& path);
 
+// A file in memory that has a path; much faster than one on disk where thousands are written.
+class MemoryFile {
+ public:
+  MemoryFile();
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
+  ~MemoryFile();
+  std::filesystem::path path() const;
+  // Replaces what it holds.
+  void write(std::string_view bytes);
+
+ private:
+  int fd_;
+};
+
 // A folder that is removed with its owner.
 class TemporaryFolder {
  public:

@@ -59,6 +59,7 @@ bool is_read(const SampleSources& sources) {
 
 TEST(Mutation, NpzIsReadOrRefused) {
   const testing::TemporaryFolder folder;
+  testing::MemoryFile file;
   std::mt19937 random(20240607);
   size_t read = 0;
   constexpr size_t kFiles = 3000;
@@ -70,9 +71,9 @@ TEST(Mutation, NpzIsReadOrRefused) {
                        deflate);
     const std::string good = testing::read_file(folder / "good.npz");
     SampleSources sources;
-    sources.files = {folder / "x.npz"};
+    sources.files = {file.path()};
     for (size_t i = 0; i < kFiles / 2; ++i) {
-      testing::write_file(folder / "x.npz", mutated(good, random));
+      file.write(mutated(good, random));
       read += is_read(sources) ? 1 : 0;
     }
   }
@@ -82,16 +83,17 @@ TEST(Mutation, NpzIsReadOrRefused) {
 }
 
 TEST(Mutation, NpyIsReadOrRefused) {
-  const testing::TemporaryFolder folder;
+  testing::MemoryFile file;
+  testing::MemoryFile labels;
   std::mt19937 random(7);
-  testing::write_file(folder / "y.npy", testing::good_labels());
+  labels.write(testing::good_labels());
   SampleSources sources;
-  sources.features.npy_files = {folder / "x.npy"};
-  sources.labels.npy_files = {folder / "y.npy"};
+  sources.features.npy_files = {file.path()};
+  sources.labels.npy_files = {labels.path()};
   size_t read = 0;
   constexpr size_t kFiles = 3000;
   for (size_t i = 0; i < kFiles; ++i) {
-    testing::write_file(folder / "x.npy", mutated(testing::good_features(), random));
+    file.write(mutated(testing::good_features(), random));
     read += is_read(sources) ? 1 : 0;
   }
   EXPECT_GT(read, 0u);

@@ -1,0 +1,126 @@
+// The same samples give the same numbers, whatever way they take.
+#include <gtest/gtest.h>
+
+#include "proto/convert/report.h"
+#include "tests/client/cli/cli.h"
+
+namespace ncscope::testing {
+namespace {
+
+constexpr size_t kRows = 911;
+
+test::Samples number_samples(DType type) {
+  return test::make_clusters({kRows, 24, 7, type, 0.3, 2.0, 11});
+}
+
+double allowed(DType type) { return type == DType::kFloat64 ? 1e-10 : 1e-6; }
+
+// Metrics that need a second look at the samples.
+const std::vector<std::string> kSecondPass = {"nc4.agreement",           "nc4.ncc_accuracy",
+                                              "nc4.classifier_accuracy", "nc4.decision_source",
+                                              "nc4.centers.split",       "nc4.centers.epoch"};
+
+class CliNumbers : public ::testing::TestWithParam<DType> {
+ protected:
+  // The whole set in one file, with its classifier.
+  std::string whole_file() {
+    auto entries = sample_entries(samples_, 0, kRows);
+    for (auto& entry : classifier_entries(samples_)) entries.push_back(std::move(entry));
+    write_zip(folder_ / "whole.npz", entries, true);
+    return (folder_ / "whole.npz").string();
+  }
+
+  // Seven shards of different lengths; the classifier lies in the third.
+  std::vector<std::string> shards() {
+    std::vector<std::string> files;
+    size_t first = 0;
+    for (size_t i = 0; i < 7; ++i) {
+      const size_t last = i == 6 ? kRows : first + 100 + 10 * i;
+      auto entries = sample_entries(samples_, first, last - first);
+      if (i == 2) {
+        for (auto& entry : classifier_entries(samples_)) entries.push_back(std::move(entry));
+      }
+      files.push_back((folder_ / ("part" + std::to_string(i) + ".npz")).string());
+      write_zip(files.back(), entries);
+      first = last;
+    }
+    return files;
+  }
+
+  test::Samples samples_ = number_samples(GetParam());
+  TemporaryFolder folder_;
+};
+
+TEST_P(CliNumbers, ShardsReportAsTheWhole) {
+  const v1::Report whole = cli_report({"report", whole_file()});
+  std::vector<std::string> arguments = {"report"};
+  for (const std::string& file : shards()) arguments.push_back(file);
+  expect_same_numbers(whole, cli_report(arguments), allowed(GetParam()));
+  EXPECT_TRUE(whole.nc3().has_distance());
+  EXPECT_TRUE(whole.nc4().has_agreement());
+}
+
+TEST_P(CliNumbers, SevenStatesMergedReportAsTheWhole) {
+  const v1::Report whole = cli_report({"report", whole_file()});
+  std::vector<std::string> arguments = {"merge"};
+  for (const std::string& file : shards()) {
+    arguments.push_back(file + ".ncstats");
+    EXPECT_EQ(cli_output({"stats", file, "--num-classes", "7", "-o", arguments.back()}), "");
+  }
+  const v1::Report merged = cli_report(arguments);
+  expect_same_numbers(whole, merged, allowed(GetParam()), kSecondPass);
+  EXPECT_EQ(merged.world_size(), 7u);
+  EXPECT_FALSE(merged.nc4().has_agreement());
+}
+
+TEST_P(CliNumbers, TheSameInputTwiceGivesTheSameBytes) {
+  const std::string file = whole_file();
+  v1::Report first = cli_report({"report", file});
+  v1::Report second = cli_report({"report", file});
+  first.clear_created_at();
+  second.clear_created_at();
+  EXPECT_EQ(report_to_json(first, true), report_to_json(second, true));
+}
+
+TEST_P(CliNumbers, NpyFilesReportAsTheArchive) {
+  const v1::Report whole = cli_report({"report", whole_file()});
+  auto entries = sample_entries(samples_, 0, kRows);
+  for (auto& entry : classifier_entries(samples_)) entries.push_back(std::move(entry));
+  std::vector<std::string> arguments = {"report", "--run", "whole"};
+  for (const ZipEntry& entry : entries) {
+    write_file(folder_ / entry.name, entry.bytes);
+    const std::string key = entry.name.substr(0, entry.name.size() - 4);
+    arguments.insert(arguments.end(), {"--" + key, (folder_ / entry.name).string()});
+  }
+  expect_same_numbers(whole, cli_report(arguments), 0);
+}
+
+TEST_P(CliNumbers, TheServerReportsAsTheLocalMachine) {
+  const std::string file = whole_file();
+  const v1::Report local = cli_report({"report", file, "--local"});
+  ServerProcess server(server_program());
+  const v1::Report remote =
+      cli_report({"report", file, "--server", server.address(), "--run", "whole"});
+  expect_same_numbers(local, remote, allowed(GetParam()));
+  EXPECT_EQ(remote.key().run(), "whole");
+  EXPECT_EQ(server.stop(), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, CliNumbers,
+                         ::testing::Values(DType::kFloat32, DType::kFloat64, DType::kFloat16),
+                         [](const auto& info) { return std::string(dtype_name(info.param)); });
+
+TEST(CliMerge, PartsMustAgree) {
+  const TemporaryFolder folder;
+  const auto samples = number_samples(DType::kFloat32);
+  write_zip(folder / "a.npz", sample_entries(samples, 0, 100));
+  const std::string file = (folder / "a.npz").string();
+  const std::string a = (folder / "a.ncstats").string();
+  const std::string b = (folder / "b.ncstats").string();
+  cli_output({"stats", file, "--num-classes", "7", "-o", a});
+  cli_output({"stats", file, "--num-classes", "8", "-o", b});
+  expect_refusal(run_cli({"merge", a, b}), 1, "expected K = 7, d = 24 as in " + a + ", got K = 8");
+}
+
+}  // namespace
+}  // namespace ncscope::testing
