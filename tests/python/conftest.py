@@ -41,6 +41,7 @@ class Server:
                     binary("ncscope-server", "NCSCOPE_SERVER_BIN"),
                     *("--listen", listen, "--http", "127.0.0.1:0"),
                     *("--data", self.folder / "data", "--port-file", ports, "--backend", "cpu"),
+                    *("--drain", "1"),
                 ],
                 stdout=log,
                 stderr=log,

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-
 EXAMPLE = Path(__file__).resolve().parents[2] / "client" / "python" / "examples" / "digits.py"
 
 

@@ -24,7 +24,7 @@ def ncscope_report(*arguments):
 
 
 def report_of(*arguments):
-    result = ncscope_report(*arguments, "--backend", "cpu")
+    result = ncscope_report(*arguments)
     assert result.returncode == 0, result.stderr
     return ncscope.Report.from_json(result.stdout)
 
