@@ -19,6 +19,7 @@ case "${1:-}" in
 esac
 
 readonly log=build/quickstart.log venv=build/venv data=build/quickstart-data run=digits
+readonly epochs=${NCSCOPE_QUICKSTART_EPOCHS:-600}
 readonly server_log=$data/server.log ports=$data/ports
 server=''
 
@@ -35,7 +36,9 @@ finish() {
     kill -TERM "$server" 2>/dev/null || true
     wait "$server" 2>/dev/null || true
   fi
-  if ((status != 0)); then
+  if ((status == 130 || status == 143)); then
+    say "interrupted; the server is stopped"
+  elif ((status != 0)); then
     say "failed (exit $status)"
     if [[ -n $server ]]; then
       say "the last lines of $server_log:"
@@ -99,10 +102,11 @@ step "building the server and the command line (the first time takes minutes)" b
 step "preparing Python in $venv" prepare_python
 say "starting a server on loopback, data in $data"
 start_server
-say "training on handwritten digits; $address streams of train and test split, epoch by epoch"
+say "training on handwritten digits, streaming train and test split of each measured epoch to $address"
 OPENBLAS_NUM_THREADS=1 "$venv/bin/python" client/python/examples/digits.py \
-  --address "$address" --run "$run" --epochs "${NCSCOPE_QUICKSTART_EPOCHS:-600}"
-say "the same from the command line: ncscope show $run --server $address"
+  --address "$address" --run "$run" --epochs "$epochs"
+show=(build/bin/ncscope show "$run" --epoch "$epochs" --split train --server "$address")
+say "the last epoch from the command line: ${show[*]}"
 echo
-build/bin/ncscope show "$run" --server "$address"
+"${show[@]}"
 say "done; stopping the server. Everything is in build/ ($log, $data)"
