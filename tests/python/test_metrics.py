@@ -64,12 +64,18 @@ def check(report, data, tolerance, dtype_name, weighting="uniform"):
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("name", samples.NAMES)
-@pytest.mark.parametrize("dtype_name", TYPES)
+# Two bytes cannot hold a spread of 1e-4 about 10.
+CASES = [
+    (dtype_name, name)
+    for dtype_name in TYPES
+    for name in samples.NAMES
+    if "16" not in dtype_name or name != "collapsed_far_from_origin"
+]
+
+
+@pytest.mark.parametrize(("dtype_name", "name"), CASES)
 def test_metrics_are_as_defined(client, run_name, name, dtype_name):
     dtype, tolerance = TYPES[dtype_name]
-    if name == "collapsed_far_from_origin" and dtype_name in ("float16", "bfloat16"):
-        pytest.skip("these types cannot hold a spread of 1e-4 about 10")
     data = samples.make(name)
     if dtype_name != "float64":
         data = data.rounded(dtype)
