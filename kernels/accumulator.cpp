@@ -111,6 +111,7 @@ Accumulator::Accumulator(Device& device, size_t num_classes, size_t dim, DType t
   sums_.dim = dim;
   sums_.type = type;
   sums_.counts.resize(num_classes);
+  sums_.settled.resize(num_classes);
   sums_.references = device.allocate(bytes.references);
   sums_.sums = device.allocate(bytes.sums);
   sums_.squares = device.allocate(bytes.squares);

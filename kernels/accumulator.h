@@ -11,9 +11,10 @@
 
 namespace ncscope {
 
-// Collects samples into Statistics. For class c, r_c is the first feature of c that was added;
-// sums run over h - r_c, which is (nearly) exact once classes have collapsed. The result does not
-// depend on how the samples were cut into batches: it is the same to the bit.
+// Collects samples into Statistics. For class c, r_c is the mean of its samples among the first
+// kTileRows ones that hold any; sums run over h - r_c, which is (nearly) exact once classes have
+// collapsed. The result does not depend on how the samples were cut into batches: it is the same to
+// the bit.
 class Accumulator {
  public:
   // Allocates the state on the device: about K d (8 + w) + 8 d^2 + w kTileRows d bytes, w = 4, or 8

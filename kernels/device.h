@@ -75,7 +75,9 @@ struct ClassSums {
   size_t tile_fill = 0;          // rows of `tile` in use
   double sum_squares = 0;        // sum of ||h||^2
   std::vector<uint64_t> counts;  // [K] n_c, host
-  DeviceBuffer references;       // [K, d] T, r_c; rows of classes not seen are not set
+  std::vector<uint8_t> settled;  // [K] whether r_c is known, host
+  std::vector<int32_t> waiting;  // [tile_fill] label of a row that waits for r_c, else -1; host
+  DeviceBuffer references;       // [K, d] T, r_c; rows of classes not settled are not set
   DeviceBuffer sums;             // [K, d] double, s_c = sum of h - r_c
   DeviceBuffer squares;          // [K] double, q_c = sum of ||h - r_c||^2
   DeviceBuffer column_squares;   // [d] double, the diagonal of sum (h-r_y)(h-r_y)^T
@@ -153,11 +155,13 @@ class Device {
   void download(ConstMatrix device, double* host);  // to contiguous [rows, cols]
   void zero(void* device, size_t bytes);
 
-  // Adds the rows of `batch` with a label >= 0 to `sums`, in order: the first row of a class
-  // becomes its r_c; sums and squares in float64; shifted rows go to the tile, and a full tile to
-  // the scatter: products in T, sums across tiles in float64.
+  // Adds the rows of `batch` with a label >= 0 to `sums`, in order. Rows of a class whose r_c is
+  // known are shifted into the tile, with sums and squares in float64; the others wait there as
+  // they are. A full tile is flushed.
   void accumulate(const Batch& batch, ClassSums& sums);
-  // Moves a partly filled tile into the scatter.
+  // Moves the tile, full or not, into the scatter. Before, each class with rows that wait gets
+  // their mean as its r_c, rounded to T, and they are shifted. Products in T, sums across tiles in
+  // float64.
   void flush(ClassSums& sums);
 
   // C = alpha op(A) op(B) + beta C; op is the transpose where the flag says so. beta = 0 does not

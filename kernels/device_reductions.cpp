@@ -32,6 +32,8 @@ void require_sums(const char* method, const ClassSums& sums) {
   check::require(method, d <= std::numeric_limits<int32_t>::max(), "d of at most 2147483647",
                  std::to_string(d));
   check::require_size(method, "counts", k, sums.counts.size());
+  check::require_size(method, "settled", k, sums.settled.size());
+  check::require_size(method, "waiting", sums.tile_fill, sums.waiting.size());
   check::require(method, sums.tile_fill < kTileRows, "a tile with room",
                  std::to_string(sums.tile_fill));
   require_buffer(method, "references", sums.references, k, d, size);

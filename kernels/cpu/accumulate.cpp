@@ -2,6 +2,7 @@
 // fixed width, and every column sees the rows in order: the bits depend neither on how the samples
 // were cut into batches nor on the number of threads.
 #include <algorithm>
+#include <functional>
 
 #include "kernels/cpu/cpu_device.h"
 #include "kernels/cpu/scatter.h"
@@ -13,11 +14,11 @@ namespace {
 // Wide enough that a row's share is read in long runs, narrow enough to occupy the cores.
 constexpr size_t kSliceWidth = 256;
 
-// Takes rows [tile_fill, tile_fill + rows) of the tile.
-void shift_block(ThreadPool& pool, const std::vector<ShiftRow>& rows, ClassSums& sums) {
+// Calls body(slice) for every slice of columns; squares of row i and slice s go to [i, slices].
+void for_slices(ThreadPool& pool, ClassSums& sums, const std::vector<ShiftRow>& rows,
+                const std::function<void(const ShiftSlice&)>& body) {
   const size_t dim = sums.dim;
   const size_t slices = (dim + kSliceWidth - 1) / kSliceWidth;
-  const size_t size = dtype_size(compute_type(sums.type));
   std::vector<double> squares(rows.size() * slices);
   std::vector<double> full_squares(rows.size() * slices);
   const auto task = [&](size_t s) {
@@ -28,11 +29,11 @@ void shift_block(ThreadPool& pool, const std::vector<ShiftRow>& rows, ClassSums&
     slice.references = sums.references.data();
     slice.sums = sums.sums.as<double>();
     slice.column_squares = sums.column_squares.as<double>();
-    slice.tile = sums.tile.as<std::byte>() + sums.tile_fill * dim * size;
+    slice.tile = sums.tile.data();
     slice.squares = squares.data() + s;
     slice.full_squares = full_squares.data() + s;
     slice.stride = slices;
-    shift_rows(sums.type, rows, slice);
+    body(slice);
   };
   constexpr size_t kWorthThreads = size_t{1} << 15;  // elements
   if (rows.size() * dim < kWorthThreads) {
@@ -42,6 +43,7 @@ void shift_block(ThreadPool& pool, const std::vector<ShiftRow>& rows, ClassSums&
   }
   double* const class_squares = sums.squares.as<double>();
   for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i].waits) continue;
     double shifted = 0;
     double full = 0;
     for (size_t s = 0; s < slices; ++s) {
@@ -51,8 +53,24 @@ void shift_block(ThreadPool& pool, const std::vector<ShiftRow>& rows, ClassSums&
     class_squares[rows[i].label] += shifted;
     sums.sum_squares += full;
   }
-  sums.samples += rows.size();
-  sums.tile_fill += rows.size();
+}
+
+// Gives classes whose rows wait their reference, and shifts those rows where they are.
+void settle_waiting(ThreadPool& pool, ClassSums& sums) {
+  const DType type = compute_type(sums.type);
+  const size_t row_bytes = sums.dim * dtype_size(type);
+  std::vector<ShiftRow> rows;
+  for (size_t i = 0; i < sums.tile_fill; ++i) {
+    if (sums.waiting[i] < 0) continue;
+    const auto label = static_cast<size_t>(sums.waiting[i]);
+    rows.push_back({sums.tile.as<std::byte>() + i * row_bytes, label, i, false});
+    sums.settled[label] = 1;
+  }
+  if (rows.empty()) return;
+  for_slices(pool, sums, rows, [&](const ShiftSlice& slice) {
+    settle_references(type, rows, sums.counts.data(), slice);
+    shift_rows(type, rows, slice);
+  });
 }
 
 }  // namespace
@@ -65,17 +83,23 @@ void CpuDevice::do_accumulate(const Batch& batch, ClassSums& sums) {
   for (size_t r = 0; r < batch.rows; ++r) {
     if (batch.labels[r] >= 0) {
       const auto label = static_cast<size_t>(batch.labels[r]);
-      block.push_back({features + r * row_bytes, label, sums.counts[label]++ == 0});
+      const bool waits = sums.settled[label] == 0;
+      block.push_back({features + r * row_bytes, label, sums.tile_fill++, waits});
+      sums.waiting.push_back(waits ? batch.labels[r] : -1);
+      ++sums.counts[label];
+      ++sums.samples;
     }
-    const bool full = sums.tile_fill + block.size() == kTileRows;
+    const bool full = sums.tile_fill == kTileRows;
     if (block.empty() || (!full && r + 1 < batch.rows)) continue;
-    shift_block(*pool_, block, sums);
+    for_slices(*pool_, sums, block,
+               [&](const ShiftSlice& slice) { shift_rows(sums.type, block, slice); });
     block.clear();
     if (full) do_flush(sums);
   }
 }
 
 void CpuDevice::do_flush(ClassSums& sums) {
+  settle_waiting(*pool_, sums);
   if (compute_type(sums.type) == DType::kFloat64) {
     add_scatter(sums.tile.as<double>(), sums.tile_fill, sums.dim, sums.scatter.as<double>());
   } else {
@@ -83,6 +107,7 @@ void CpuDevice::do_flush(ClassSums& sums) {
                 sums.scatter.as<double>());
   }
   sums.tile_fill = 0;
+  sums.waiting.clear();
 }
 
 }  // namespace ncscope

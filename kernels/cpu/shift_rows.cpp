@@ -58,21 +58,64 @@ template <class Wire>
 }
 
 template <class Wire>
+[[gnu::always_inline]] inline void copy_row(const std::byte* in, size_t width,
+                                            typename Wire::T* tile) {
+  size_t j = 0;
+  for (; j + kLanes <= width; j += kLanes) {
+    typename Wire::T8 h;
+    Wire::load8(in + j * sizeof(typename Wire::Element), h);
+    simd::store(tile + j, h);
+  }
+  for (; j < width; ++j) Wire::load1(in + j * sizeof(typename Wire::Element), tile[j]);
+}
+
+template <class Wire>
 [[gnu::always_inline]] inline void shift_all(const std::vector<ShiftRow>& rows,
                                              const ShiftSlice& slice) {
   using T = typename Wire::T;
-  constexpr size_t kSize = sizeof(typename Wire::Element);
   for (size_t i = 0; i < rows.size(); ++i) {
-    const std::byte* const in = rows[i].features + slice.begin * kSize;
-    const size_t place = rows[i].label * slice.dim + slice.begin;
-    T* const reference = static_cast<T*>(slice.references) + place;
-    if (rows[i].first) {
-      for (size_t j = 0; j < slice.width; ++j) Wire::load1(in + j * kSize, reference[j]);
+    const std::byte* const in = rows[i].features + slice.begin * sizeof(typename Wire::Element);
+    T* const tile = static_cast<T*>(slice.tile) + rows[i].tile_row * slice.dim + slice.begin;
+    if (rows[i].waits) {
+      copy_row<Wire>(in, slice.width, tile);
+      continue;
     }
-    shift_row<Wire>(in, slice.width, reference, slice.sums + place,
-                    slice.column_squares + slice.begin,
-                    static_cast<T*>(slice.tile) + i * slice.dim + slice.begin,
+    const size_t place = rows[i].label * slice.dim + slice.begin;
+    shift_row<Wire>(in, slice.width, static_cast<const T*>(slice.references) + place,
+                    slice.sums + place, slice.column_squares + slice.begin, tile,
                     slice.squares[i * slice.stride], slice.full_squares[i * slice.stride]);
+  }
+}
+
+// About the first row of each class, so that equal rows leave no rounding behind.
+template <class T>
+[[gnu::always_inline]] inline void settle_all(const std::vector<ShiftRow>& rows,
+                                              const uint64_t* counts, const ShiftSlice& slice) {
+  std::vector<size_t> classes;
+  std::vector<bool> seen;
+  for (const ShiftRow& row : rows) {
+    const T* const h = static_cast<const T*>(slice.tile) + row.tile_row * slice.dim + slice.begin;
+    const size_t place = row.label * slice.dim + slice.begin;
+    T* const reference = static_cast<T*>(slice.references) + place;
+    double* const sums = slice.sums + place;
+    if (row.label >= seen.size()) seen.resize(row.label + 1);
+    if (!seen[row.label]) {
+      seen[row.label] = true;
+      classes.push_back(row.label);
+      std::memcpy(reference, h, slice.width * sizeof(T));
+      continue;
+    }
+    for (size_t j = 0; j < slice.width; ++j) sums[j] += double{h[j]} - double{reference[j]};
+  }
+  for (const size_t label : classes) {
+    const size_t place = label * slice.dim + slice.begin;
+    T* const reference = static_cast<T*>(slice.references) + place;
+    double* const sums = slice.sums + place;
+    const auto n = static_cast<double>(counts[label]);
+    for (size_t j = 0; j < slice.width; ++j) {
+      reference[j] = static_cast<T>(double{reference[j]} + sums[j] / n);
+      sums[j] = 0;
+    }
   }
 }
 
@@ -89,7 +132,22 @@ NCSCOPE_CLONES void shift_float64(const std::vector<ShiftRow>& rows, const Shift
   shift_all<simd::Float64Wire>(rows, slice);
 }
 
+NCSCOPE_CLONES void settle_float32(const std::vector<ShiftRow>& rows, const uint64_t* counts,
+                                   const ShiftSlice& slice) {
+  settle_all<float>(rows, counts, slice);
+}
+NCSCOPE_CLONES void settle_float64(const std::vector<ShiftRow>& rows, const uint64_t* counts,
+                                   const ShiftSlice& slice) {
+  settle_all<double>(rows, counts, slice);
+}
+
 }  // namespace
+
+void settle_references(DType type, const std::vector<ShiftRow>& rows, const uint64_t* counts,
+                       const ShiftSlice& slice) {
+  if (type == DType::kFloat64) return settle_float64(rows, counts, slice);
+  settle_float32(rows, counts, slice);
+}
 
 void shift_rows(DType type, const std::vector<ShiftRow>& rows, const ShiftSlice& slice) {
   switch (type) {

@@ -73,6 +73,26 @@ TEST_P(AccumulatorTest, CollapsedClassesFarFromTheOriginLoseNoAccuracy) {
   }
 }
 
+// One wrong label in the data, and it is the first of its class: a class mean apart from the rest.
+TEST_P(AccumulatorTest, AFirstSampleThatIsAnOutlierCostsNoAccuracy) {
+  const size_t d = 32;
+  for (const double within_std : {1e-2, 1e-3}) {
+    Samples samples = make_clusters(
+        {.rows = 6000, .dim = d, .num_classes = 10, .within_std = within_std, .seed = 3});
+    const int32_t other = samples.labels[0];
+    samples.labels[0] = (other + 1) % 10;
+    const Statistics got = accumulate(samples, {128});
+    const Statistics expected = oracle_statistics(samples);
+    // Along the differences of class means, as nc1.pinv looks at it.
+    std::vector<double> u(d);
+    for (size_t c = 1; c < 10; ++c) {
+      for (size_t j = 0; j < d; ++j) u[j] = expected.means[c * d + j] - expected.means[j];
+      EXPECT_NEAR(quadratic_form(got.scatter, u) / quadratic_form(expected.scatter, u), 1, 1e-5)
+          << within_std;
+    }
+  }
+}
+
 // Squares of small integers are 0 or 1 modulo 4, which rounding to float32 takes down every time.
 TEST_P(AccumulatorTest, ValuesOnACoarseGridAreNotRoundedDown) {
   for (const DType type : {DType::kFloat16, DType::kBFloat16}) {
