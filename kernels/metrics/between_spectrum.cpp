@@ -19,15 +19,67 @@ constexpr double kCutoffMargin = 16;
 // Rows that are weighted at a time where S_B is summed up from them.
 constexpr size_t kWeightedRows = 4096;
 
+// Columns of S_W that are in device memory at a time.
+constexpr size_t kPanel = 256;
+
+// Elements that a copy moves through host memory at a time.
+constexpr size_t kCopied = size_t{1} << 17;
+
+ConstMatrix columns(ConstMatrix matrix, size_t first, size_t count) {
+  return {matrix.data + first, matrix.rows, count, matrix.stride};
+}
+
 DeviceMatrix copy_of(Device& device, ConstMatrix matrix) {
-  std::vector<double> host(matrix.rows * matrix.cols);
-  device.download(matrix, host.data());
-  return device.upload({host.data(), matrix.rows, matrix.cols});
+  DeviceMatrix out = device.matrix(matrix.rows, matrix.cols);
+  const size_t step = std::max<size_t>(1, kCopied / matrix.cols);
+  std::vector<double> host(std::min(step, matrix.rows) * matrix.cols);
+  for (size_t first = 0; first < matrix.rows; first += step) {
+    const size_t count = std::min(step, matrix.rows - first);
+    device.download(matrix.slice_rows(first, count), host.data());
+    device.copy_to_device(out.view().row(first), host.data(), count * matrix.cols * sizeof(double));
+  }
+  return out;
 }
 
 double trace_of_product(Device& device, ConstMatrix a, ConstMatrix b) {
   const std::vector<double> dots = device.row_dots(a, b);
   return std::accumulate(dots.begin(), dots.end(), 0.0);
+}
+
+// Numbers per row of X [m, d] whose weighted sum over the rows is <X S, D Y>, D the weights, for
+// each Y of `others`, S symmetric [d, d] in host memory. Holds where X^T D Y is symmetric: then the
+// blocks of S above its diagonal, counted twice, stand for those below, which halves the work.
+std::vector<std::vector<double>> symmetric_dots(Device& device, ConstMatrix x, ConstMatrix s,
+                                                const std::vector<ConstMatrix>& others) {
+  std::vector<std::vector<double>> dots(others.size(), std::vector<double>(x.rows, 0.0));
+  for (size_t first = 0; first < x.cols; first += kPanel) {
+    const size_t width = std::min(kPanel, x.cols - first);
+    const DeviceMatrix panel = device.upload({s.row(first), width, first + width, s.stride});
+    const DeviceMatrix product = device.matrix(x.rows, width);
+    device.gemm(false, true, 1, columns(x, first, width), columns(panel, first, width), 0, product);
+    if (first > 0) {
+      device.gemm(false, true, 2, columns(x, 0, first), columns(panel, 0, first), 1, product);
+    }
+    for (size_t i = 0; i < others.size(); ++i) {
+      const std::vector<double> part = device.row_dots(product, columns(others[i], first, width));
+      for (size_t r = 0; r < x.rows; ++r) dots[i][r] += part[r];
+    }
+  }
+  return dots;
+}
+
+// tr((L L^T)^-1 S), S [n, n] in host memory.
+double trace_of_solution(Device& device, ConstMatrix factor, ConstMatrix s) {
+  double trace = 0;
+  std::vector<double> block(kPanel * kPanel);
+  for (size_t first = 0; first < s.cols; first += kPanel) {
+    const size_t width = std::min(kPanel, s.cols - first);
+    const DeviceMatrix panel = device.upload(columns(s, first, width));
+    device.cholesky_solve(factor, panel);
+    device.download(panel.view().slice_rows(first, width), block.data());
+    for (size_t i = 0; i < width; ++i) trace += block[i * width + i];
+  }
+  return trace;
 }
 
 // One S_B, by whichever of the two routes its shape asks for.
@@ -109,20 +161,16 @@ class BetweenScatter {
     out.largest = *largest;
     out.smallest = 1 / *inverse;
 
-    DeviceMatrix within = device_.upload(scatter);
     if (gram_route_) {  // S_B^+ = X^T X, and X^T B projects on its span, with X = (BB^T)^+ B
       device_.cholesky_solve(factor, weighted_);
-      DeviceMatrix product = device_.matrix(weighted_.rows(), weighted_.cols());
-      device_.gemm(false, false, 1, weighted_, within, 0, product);
-      out.pinv_trace = trace_of_product(device_, product, weighted_);
-      const std::vector<double> dots = device_.row_dots(product, means_);
-      for (size_t c = 0; c < dots.size(); ++c) out.span_trace += root_weights_[c] * dots[c];
+      const auto dots = symmetric_dots(device_, weighted_, scatter, {weighted_, means_});
+      for (size_t c = 0; c < n; ++c) {
+        out.pinv_trace += dots[0][c];
+        out.span_trace += root_weights_[c] * dots[1][c];
+      }
     } else {
       for (size_t i = 0; i < n; ++i) out.span_trace += scatter.row(i)[i];
-      device_.cholesky_solve(factor, within);
-      std::vector<double> solved(n * n);
-      device_.download(within, solved.data());
-      for (size_t i = 0; i < n; ++i) out.pinv_trace += solved[i * n + i];
+      out.pinv_trace = trace_of_solution(device_, factor, scatter);
     }
     return out;
   }
@@ -149,10 +197,7 @@ class BetweenScatter {
       device_.gemm(false, false, 1, rows, weighted_, 0, projected);
       rows = projected;
     }
-    DeviceMatrix within = device_.upload(scatter);
-    DeviceMatrix product = device_.matrix(out.rank, means_.cols);
-    device_.gemm(false, false, 1, rows, within, 0, product);
-    const std::vector<double> along = device_.row_dots(product, rows);
+    const std::vector<double> along = symmetric_dots(device_, rows, scatter, {rows})[0];
     for (size_t k = 0; k < out.rank; ++k) {
       const double lambda = values[first + k];
       const double variance = gram_route_ ? along[k] / lambda : along[k];

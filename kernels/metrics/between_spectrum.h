@@ -25,8 +25,8 @@ struct BetweenSpectrum {
 };
 
 // `means` M [P, d] in device memory, not all zero; `weights` w [P] summing to 1; `scatter` N S_W
-// [d, d] in host memory and `samples` N. Takes device memory for one more [P, d] and the [d, d]
-// scatter, plus the factored matrix. Source: METRICS.md section 3.3. Throws NumericalError from the
+// [d, d] in host memory and `samples` N. Takes device memory for the factored matrix, where
+// P-1 <= d for one more [P, d], and for some panels. Source: METRICS.md section 3.3. Throws NumericalError from the
 // eigen-decomposition, InvalidArgument for P < 2.
 BetweenSpectrum between_spectrum(Device& device, ConstMatrix means, std::span<const double> weights,
                                  ConstMatrix scatter, double samples);

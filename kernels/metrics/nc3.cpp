@@ -16,6 +16,7 @@ namespace {
 // ||W/||W||_F - M/||M||_F||_F from the differences themselves: the identity 2 - 2 <W,M>/(|W||M|)
 // would leave 1e-8 of rounding where W and M agree. Host: O(Pd).
 double dual_distance(Analysis& analysis, double weight_norm, double means_norm) {
+  const double weight_scale = 1 / weight_norm, means_scale = 1 / means_norm;
   const ConstMatrix weight = analysis.present_weight();
   const ConstMatrix means(analysis.statistics().means.data(), weight.rows, weight.cols);
   const std::vector<double>& center = analysis.global_mean();
@@ -24,7 +25,7 @@ double dual_distance(Analysis& analysis, double weight_norm, double means_norm) 
     double sum = 0;
     for (size_t j = 0; j < weight.cols; ++j) {
       const double difference =
-          weight.row(c)[j] / weight_norm - (means.row(c)[j] - center[j]) / means_norm;
+          weight.row(c)[j] * weight_scale - (means.row(c)[j] - center[j]) * means_scale;
       sum += difference * difference;
     }
     total += sum;

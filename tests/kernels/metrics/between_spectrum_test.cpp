@@ -61,31 +61,51 @@ class BetweenSpectrum : public DeviceTest {
     return metrics::between_spectrum(device(), means, weights_, {scatter_.data(), dim_, dim_}, 10);
   }
 
-  // All of it from the eigenvalues of S_B.
-  metrics::BetweenSpectrum expected() const {
-    std::vector<Real> s_b(dim_ * dim_, 0);
-    for (size_t c = 0; c < classes_; ++c) {
-      for (size_t i = 0; i < dim_; ++i) {
-        for (size_t j = 0; j < dim_; ++j) {
-          s_b[i * dim_ + j] += Real{weights_[c]} * means_[c * dim_ + i] * means_[c * dim_ + j];
+  // Right singular vectors of B = diag(sqrt w) M, as rows, with their eigenvalues of S_B; from the
+  // smaller of BB^T and B^T B.
+  oracle::Eigen singular_vectors() const {
+    std::vector<Real> b(classes_ * dim_);
+    for (size_t i = 0; i < b.size(); ++i) b[i] = std::sqrt(Real{weights_[i / dim_]}) * means_[i];
+    const bool gram = classes_ <= dim_;
+    const size_t n = gram ? classes_ : dim_;
+    std::vector<Real> product(n * n, 0);
+    for (size_t i = 0; i < n; ++i) {
+      for (size_t j = 0; j < n; ++j) {
+        for (size_t k = 0; k < (gram ? dim_ : classes_); ++k) {
+          product[i * n + j] +=
+              gram ? b[i * dim_ + k] * b[j * dim_ + k] : b[k * dim_ + i] * b[k * dim_ + j];
         }
       }
     }
-    const oracle::Eigen eigen = oracle::jacobi(s_b, dim_);
+    oracle::Eigen eigen = oracle::jacobi(product, n);
+    if (!gram) return eigen;
+    std::vector<Real> vectors(n * dim_, 0);
+    for (size_t k = 0; k < n; ++k) {
+      for (size_t c = 0; c < n; ++c) {
+        for (size_t j = 0; j < dim_; ++j) {
+          vectors[k * dim_ + j] += eigen.vectors[k * n + c] * b[c * dim_ + j];
+        }
+      }
+      for (size_t j = 0; j < dim_; ++j) vectors[k * dim_ + j] /= std::sqrt(eigen.values[k]);
+    }
+    eigen.vectors = vectors;
+    return eigen;
+  }
+
+  metrics::BetweenSpectrum expected() const {
+    const oracle::Eigen eigen = singular_vectors();
     metrics::BetweenSpectrum out;
     const Real largest = *std::ranges::max_element(eigen.values);
     const Real cutoff = static_cast<Real>(std::max(classes_, dim_)) * 0x1p-52 * largest;
     Real smallest = largest, pinv = 0, span = 0;
-    for (size_t k = 0; k < dim_; ++k) {
+    for (size_t k = 0; k < eigen.values.size(); ++k) {
       if (eigen.values[k] <= cutoff) continue;
       out.rank += 1;
       smallest = std::min(smallest, eigen.values[k]);
+      const Real* v = &eigen.vectors[k * dim_];
       Real along = 0;
       for (size_t i = 0; i < dim_; ++i) {
-        for (size_t j = 0; j < dim_; ++j) {
-          along +=
-              eigen.vectors[k * dim_ + i] * scatter_[i * dim_ + j] * eigen.vectors[k * dim_ + j];
-        }
+        for (size_t j = 0; j < dim_; ++j) along += v[i] * scatter_[i * dim_ + j] * v[j];
       }
       span += along / 10;
       pinv += along / 10 / eigen.values[k];
@@ -149,6 +169,37 @@ TEST_P(BetweenSpectrum, ScatterRoute) {
 TEST_P(BetweenSpectrum, WeightedRowsAreSummedInBlocks) {
   draw(5000, 5, 5, 2, false);
   check(false);
+}
+
+TEST_P(BetweenSpectrum, DimensionsBeyondOnePanel) {
+  draw(9, 600, 600, 2, false);
+  check(false);
+  draw(12, 300, 4, 3, true);
+  check(true);
+}
+
+TEST_P(BetweenSpectrum, ScatterRouteBeyondOnePanel) {
+  // Means +-s_j e_j: S_B is diagonal with s_j^2 / d.
+  const size_t dim = 300;
+  draw(2, dim, dim, 1, true);  // for S_W
+  classes_ = 2 * dim;
+  weights_.assign(classes_, 0.5 / static_cast<double>(dim));
+  means_.assign(classes_ * dim, 0);
+  double trace = 0, pinv = 0;
+  for (size_t j = 0; j < dim; ++j) {
+    const double s = 1 + static_cast<double>(j % 7);
+    means_[2 * j * dim + j] = s;
+    means_[(2 * j + 1) * dim + j] = -s;
+    trace += scatter_[j * dim + j] / 10;
+    pinv += scatter_[j * dim + j] / 10 / (s * s / static_cast<double>(dim));
+  }
+  const metrics::BetweenSpectrum got = find();
+  EXPECT_EQ(got.rank, dim);
+  EXPECT_FALSE(got.used_eigen);
+  EXPECT_NEAR(got.largest * static_cast<double>(dim) / 49, 1, 1e-12);
+  EXPECT_NEAR(got.smallest * static_cast<double>(dim), 1, 1e-12);
+  EXPECT_NEAR(got.pinv_trace / pinv, 1, 1e-12);
+  EXPECT_NEAR(got.span_trace / trace, 1, 1e-12);
 }
 
 TEST_P(BetweenSpectrum, RankDeficientOnTheGramRoute) {
