@@ -6,6 +6,7 @@
 
 #include "kernels/cpu/blas.h"
 #include "kernels/cpu/cpu_device.h"
+#include "kernels/cpu/pair_merge.h"
 #include "kernels/cpu/pair_row.h"
 #include "kernels/cpu/simd.h"
 
@@ -16,33 +17,6 @@ constexpr size_t kPanelRows = 512;
 constexpr size_t kPanelCols = 1024;
 constexpr size_t kStripRows = 16;
 constexpr double kFar = std::numeric_limits<double>::infinity();
-
-// Chan, Golub and LeVeque (1983), "Algorithms for computing the sample variance".
-void merge_moments(const Moments& from, Moments& into) {
-  if (from.count == 0) return;
-  const auto a = static_cast<double>(into.count);
-  const auto b = static_cast<double>(from.count);
-  const double delta = from.mean - into.mean;
-  into.count += from.count;
-  into.mean += delta * (b / (a + b));
-  into.m2 += from.m2 + delta * delta * (a * b / (a + b));
-}
-
-bool comes_before(const PairExtreme& a, const PairExtreme& b) {
-  return a.first < b.first || (a.first == b.first && a.second < b.second);
-}
-
-// Keeps the larger value; of equal ones the lower pair.
-void keep_largest(const PairExtreme& from, std::optional<PairExtreme>& into) {
-  if (!into || from.value > into->value ||
-      (from.value == into->value && comes_before(from, *into))) {
-    into = from;
-  }
-}
-
-void keep_first(const PairExtreme& from, std::optional<PairExtreme>& into) {
-  if (!into || comes_before(from, *into)) into = from;
-}
 
 // What a strip found.
 struct StripSums {
@@ -161,7 +135,9 @@ class PairSweep {
       pair_cdnv(squares, row, columns, a, b);
       out.sums.cdnv_sum += simd::sum(a, n);
       out.sums.cdnv_fourth_sum += simd::sum(b, n);
-      add_worst(r, first, equal, squares, row, columns, a, out.sums);
+      if (equal < n) exclude_equal(squares, row, columns, a);
+      const size_t worst = simd::first_maximum(a, n);
+      if (a[worst] >= 0) keep_largest({r, first + worst, a[worst]}, out.sums.cdnv_worst);
     }
   }
 
@@ -190,28 +166,9 @@ class PairSweep {
     pair_deviations(cosines, columns, moments.mean, scratch);
     moments.m2 = simd::sum(scratch, n);
     merge_moments(moments, out.cosine);
-    if (moments.count < n) {
-      // Zeros stand for zero vectors; none of them may be the largest.
-      for (size_t j = 0; j < n; ++j) {
-        if (columns.inverse_norms[j] == 0) cosines[j] = -kFar;
-      }
-    }
+    if (moments.count < n) exclude_zero_vectors(columns, cosines);
     const size_t largest = simd::first_maximum(cosines, n);
     keep_largest({r, first + largest, cosines[largest]}, out.coherence);
-  }
-
-  static void add_worst(size_t r, size_t first, size_t equal, const double* squares,
-                        const PairRow& row, const PairColumns& columns, double* cdnv,
-                        PairSums& out) {
-    if (equal < columns.n) {
-      const PairColumns tail = columns;
-      for (size_t j = equal; j < tail.n; ++j) {
-        const double limit = row.resolution + (tail.resolution == nullptr ? 0 : tail.resolution[j]);
-        if (squares[j] <= limit * limit) cdnv[j] = -kFar;
-      }
-    }
-    const size_t worst = simd::first_maximum(cdnv, columns.n);
-    if (cdnv[worst] >= 0) keep_largest({r, first + worst, cdnv[worst]}, out.cdnv_worst);
   }
 
   void keep_nearest(size_t row, size_t other, double square) {

@@ -1,6 +1,7 @@
 #include "kernels/cpu/pair_row.h"
 
 #include <cmath>
+#include <limits>
 
 #include "kernels/clones.h"
 
@@ -43,6 +44,8 @@ NCSCOPE_CLONES void pair_deviations(const double* cosines, const PairColumns& co
 
 namespace {
 
+constexpr double kExcluded = -std::numeric_limits<double>::infinity();
+
 // Squared distance up to which the pair is equal.
 [[gnu::always_inline]] inline double equal_square(const PairRow& row, const PairColumns& columns,
                                                   size_t j) {
@@ -69,6 +72,19 @@ size_t first_equal(const double* squares, const PairRow& row, const PairColumns&
     if (squares[j] <= equal_square(row, columns, j)) return j;
   }
   return columns.n;
+}
+
+void exclude_equal(const double* squares, const PairRow& row, const PairColumns& columns,
+                   double* values) {
+  for (size_t j = 0; j < columns.n; ++j) {
+    if (squares[j] <= equal_square(row, columns, j)) values[j] = kExcluded;
+  }
+}
+
+void exclude_zero_vectors(const PairColumns& columns, double* values) {
+  for (size_t j = 0; j < columns.n; ++j) {
+    if (columns.inverse_norms[j] == 0) values[j] = kExcluded;
+  }
 }
 
 NCSCOPE_CLONES void update_nearest(const double* squares, size_t n, double row, double* nearest,

@@ -44,6 +44,11 @@ void pair_cdnv(const double* squares, const PairRow& row, const PairColumns& col
 // The lowest j whose pair is equal, or n.
 size_t first_equal(const double* squares, const PairRow& row, const PairColumns& columns);
 
+// values[j] = -infinity for equal pairs, or for zero vectors, so that none of them is the largest.
+void exclude_equal(const double* squares, const PairRow& row, const PairColumns& columns,
+                   double* values);
+void exclude_zero_vectors(const PairColumns& columns, double* values);
+
 // Where squares[j] < nearest[j]: nearest[j] = squares[j] and index[j] = row.
 void update_nearest(const double* squares, size_t n, double row, double* nearest, double* index);
 
