@@ -12,9 +12,10 @@ venv=build/venv-tests
 mkdir -p build
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
 
-hash_of() { find "$@" -type f -not -path '*/v1/*_pb2*' -not -name '*.pyc' -print0 | sort -z |
-  xargs -0 sha256sum | sha256sum; }
-wanted=$(hash_of client/python proto/ncscope tests/python/requirements.txt)
+# Installs anew where the sources of the package have changed.
+wanted=$(find client/python proto/ncscope tests/python/requirements.txt -type f \
+  -not -path '*/src/ncscope/v1/*' -not -path '*/.*_cache/*' -not -name '*.pyc' -print0 |
+  sort -z | xargs -0 sha256sum | sha256sum)
 if [[ ! -f $venv/stamp || $(<"$venv/stamp") != "$wanted" ]]; then
   echo "tests/python: setting up $venv"
   if [[ ! -x $venv/bin/python ]]; then

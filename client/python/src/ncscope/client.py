@@ -179,14 +179,7 @@ class Client:
     def wait_ready(self, timeout: float = 10.0) -> None:
         """Waits until the server serves; raises Unavailable after `timeout` seconds."""
         deadline = time.monotonic() + timeout
-        while True:
-            left = max(0.001, deadline - time.monotonic())
-            try:
-                grpc.channel_ready_future(self._channel).result(timeout=left)
-                if is_serving(self._channel, timeout=left):
-                    return
-            except (grpc.FutureTimeoutError, grpc.RpcError):
-                pass
+        while not is_serving(self._channel, min(1.0, max(0.001, deadline - time.monotonic()))):
             if time.monotonic() >= deadline:
                 raise Unavailable(f"no server at {self.address} after {timeout} s")
             time.sleep(0.05)

@@ -43,8 +43,11 @@ def callables(channel: grpc.Channel) -> dict[str, Any]:
 
 
 def is_serving(channel: grpc.Channel, timeout: float) -> bool:
-    """Asks grpc.health.v1 for the state of the whole server."""
+    """Asks grpc.health.v1 for the state of the whole server; False if it does not answer."""
     check = channel.unary_unary("/grpc.health.v1.Health/Check")
-    # An empty HealthCheckRequest; the response is its enum `status`, 1 for SERVING.
-    answer: bytes = check(b"", timeout=timeout)
+    try:
+        # An empty HealthCheckRequest; the response is its enum `status`, 1 for SERVING.
+        answer: bytes = check(b"", timeout=timeout)
+    except grpc.RpcError:
+        return False
     return answer == b"\x08\x01"
