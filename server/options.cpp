@@ -86,7 +86,7 @@ ParsedOptions parse_options(int argc, char** argv) {
   app.set_config("--config", "", "File of options: one `name = value` a line");
   app.allow_config_extras(CLI::config_extras_mode::error);
   add_options(app, options, backend, drain, idle_series);
-  app.footer("Every option can also be set by a variable NCSCOPE_<OPTION>, such as NCSCOPE_DATA.");
+  app.footer("A flag goes before the config file, and that before a variable NCSCOPE_<OPTION>.");
   try {
     app.parse(argc, argv);
     options.backend = parse_backend(backend);

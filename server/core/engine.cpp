@@ -21,7 +21,7 @@ class SeriesSession : public Session {
         rank_(rank),
         id_(id),
         next_sequence_(next_sequence) {}
-  ~SeriesSession() override { series_->detach(); }
+  ~SeriesSession() override { series_->detach(rank_, id_); }
 
   uint64_t next_sequence() const override { return next_sequence_; }
 

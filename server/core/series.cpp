@@ -19,8 +19,11 @@ Rank* Series::join(uint32_t rank, const SeriesSpec& spec, const BatchSpec* batch
   if (drop_reason_) return nullptr;
   require_same(spec_, spec);
   if (batches != nullptr) {
-    if (batch_spec_) require_same(*batch_spec_, *batches);
-    batch_spec_ = *batches;
+    if (batch_spec_) {
+      require_same(*batch_spec_, *batches);
+    } else {
+      batch_spec_ = *batches;
+    }
   }
   if (!ranks_[rank]) ranks_[rank] = std::make_unique<Rank>(services_.samples);
   return ranks_[rank].get();
@@ -48,7 +51,10 @@ std::optional<uint64_t> Series::attach(uint32_t rank_index, const SeriesSpec& sp
   return rank->next_sequence();
 }
 
-void Series::detach() {
+void Series::detach(uint32_t index, uint64_t session) {
+  Rank& rank = rank_at(index);
+  const std::lock_guard rank_lock(rank.mutex);
+  if (rank.owner == session) rank.owner = 0;
   const std::lock_guard lock(mutex_);
   --sessions_;
   last_used_ = std::chrono::steady_clock::now();

@@ -37,7 +37,7 @@ class Series {
   std::optional<uint64_t> attach(uint32_t rank, const SeriesSpec& spec, const BatchSpec& batches,
                                  uint64_t session);
   // The session ended.
-  void detach();
+  void detach(uint32_t rank, uint64_t session);
 
   // Throw Aborted if another session writes by now or the series was dropped; else as said in
   // session.h.
@@ -97,7 +97,8 @@ class Series {
   std::condition_variable changed_;
   Phase phase_ = Phase::kStreaming;
   std::optional<std::string> drop_reason_;
-  std::optional<BatchSpec> batch_spec_;       // since the first rank that streams; never changes
+  std::optional<BatchSpec>
+      batch_spec_;  // set by the first stream, then constant and read without the mutex
   std::vector<std::unique_ptr<Rank>> ranks_;  // [world_size], null until a rank opens
   uint32_t closed_ = 0;
   uint64_t closed_samples_ = 0;

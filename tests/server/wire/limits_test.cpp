@@ -81,6 +81,46 @@ TEST(Limits, StateMemory) {
   expect_status(never.finish(), grpc::RESOURCE_EXHAUSTED, {"raise --state-memory"});
 }
 
+TEST(Limits, HundredsOfStreamsAtOnce) {
+  constexpr uint32_t kRanks = 300;
+  LiveServer live;
+  const Samples samples = make_samples(kRanks * 4, 5, 3, DType::kFloat64, 5);
+  v1::Open open = open_for(samples);
+  open.set_world_size(kRanks);
+  std::vector<std::unique_ptr<StreamCall>> calls;
+  for (uint32_t rank = 0; rank < kRanks; ++rank) {
+    open.set_rank(rank);
+    calls.push_back(std::make_unique<StreamCall>(live.stub()));
+    ASSERT_TRUE(calls.back()->open(open)) << "rank " << rank;
+  }
+  EXPECT_EQ(live.server().engine().active(), kRanks);
+  for (const auto& chunk : chunks_of(*samples.classifier, 1000)) calls[0]->chunk(chunk);
+  std::optional<v1::Closed> closed;
+  for (uint32_t rank = 0; rank < kRanks; ++rank) {
+    ASSERT_TRUE(calls[rank]->batch(batch_of(samples, 0, rank * 4, 4)));
+    closed = calls[rank]->close(1);
+    ASSERT_TRUE(closed);
+  }
+  ASSERT_TRUE(closed->has_report());
+  EXPECT_EQ(difference(local_report(samples), closed->report(), 1e-10), "");
+}
+
+TEST(Limits, CallsBeyondTheThreadsAreRefused) {
+  LiveServer live([](server::ServerOptions& o) { o.max_threads = 16; });
+  const Samples samples = make_samples(40, 5, 3, DType::kFloat32, 1);
+  std::vector<std::unique_ptr<StreamCall>> calls;
+  grpc::Status refusal;
+  for (int i = 0; i < 40 && refusal.ok(); ++i) {
+    calls.push_back(std::make_unique<StreamCall>(live.stub()));
+    if (calls.back()->open(open_for(samples, std::to_string(i)))) continue;
+    refusal = calls.back()->finish();
+  }
+  expect_status(refusal, grpc::RESOURCE_EXHAUSTED);
+  EXPECT_GE(calls.size(), 8u);
+  calls.clear();
+  EXPECT_TRUE(stream_all(live.stub(), open_for(samples), samples, 20));
+}
+
 TEST(Limits, SamplesBeyondTheBudgetGiveTheSameReport) {
   const Samples samples = make_samples(600, 32, 4, DType::kFloat32, 2);
   LiveServer live([](server::ServerOptions& o) { o.limits.sample_memory_bytes = 20'000; });

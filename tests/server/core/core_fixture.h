@@ -1,0 +1,44 @@
+// An engine without a transport.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
+
+#include "server/core/engine.h"
+#include "server/grpc/messages.h"
+#include "server/storage/data_folder.h"
+#include "tests/server/samples.h"
+#include "tests/support/arrays.h"
+
+namespace ncscope::testing {
+
+class CoreTest : public ::testing::Test {
+ protected:
+  explicit CoreTest(const server::Limits& limits = {}, size_t devices = 2)
+      : data_(folder_ / "data"),
+        services_(limits, Backend::kCpu, devices, data_.spool(), data_.database(),
+                  data_.statistics()),
+        engine_(services_, std::chrono::hours(1)) {
+    spdlog::set_level(spdlog::level::off);
+  }
+
+  // Streams everything and closes.
+  server::CloseResult stream_all(const v1::Open& open, const Samples& samples, size_t batch_rows) {
+    const auto session = engine_.open(open);
+    const auto batches = batches_of(samples, batch_rows);
+    for (const v1::Batch& batch : batches) session->add_batch(server::incoming_batch(batch));
+    if (samples.classifier) {
+      for (const auto& chunk : chunks_of(*samples.classifier, 1000)) {
+        session->add_classifier(server::incoming_part(chunk));
+      }
+    }
+    return session->close(batches.size(), false);
+  }
+
+  TemporaryFolder folder_;
+  server::DataFolder data_;
+  server::Services services_;
+  server::Engine engine_;
+};
+
+}  // namespace ncscope::testing

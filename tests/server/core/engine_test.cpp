@@ -1,0 +1,156 @@
+// Streams and reports without a transport.
+#include "server/core/engine.h"
+
+#include <gmock/gmock.h>
+
+#include <thread>
+
+#include "server/core/errors.h"
+#include "tests/server/core/core_fixture.h"
+
+namespace ncscope::testing {
+namespace {
+
+using server::Aborted;
+using server::NotFound;
+
+class EngineTest : public CoreTest {};
+
+TEST_F(EngineTest, ASeriesFromOpenToReport) {
+  const Samples samples = make_samples(300, 10, 4, DType::kFloat32, 1);
+  const auto result = stream_all(open_for(samples), samples, 64);
+  ASSERT_TRUE(result.report);
+  EXPECT_EQ(difference(local_report(samples), *result.report, 1e-15), "");
+  v1::GetReportRequest request;
+  request.mutable_key()->set_run("run");
+  EXPECT_EQ(engine_.get_report(request, [] { return false; }).SerializeAsString(),
+            result.report->SerializeAsString());
+  EXPECT_EQ(engine_.registry().size(), 0u);
+  EXPECT_EQ(services_.memory.used(), 0u);
+  EXPECT_EQ(services_.samples.memory_used(), 0u);
+  EXPECT_EQ(services_.counters.reports, 1u);
+}
+
+TEST_F(EngineTest, ASessionThatWasReplacedIsAborted) {
+  const Samples samples = make_samples(40, 4, 3, DType::kFloat32, 2);
+  const auto old = engine_.open(open_for(samples));
+  const auto newer = engine_.open(open_for(samples));
+  const v1::Batch batch = batch_of(samples, 0, 0, 40);
+  EXPECT_THROW(old->add_batch(server::incoming_batch(batch)), Aborted);
+  EXPECT_THROW(old->close(0, false), Aborted);
+  EXPECT_EQ(newer->add_batch(server::incoming_batch(batch)), 0u);
+  EXPECT_EQ(services_.counters.taken_over_streams, 1u);
+}
+
+TEST_F(EngineTest, AnEndedSessionIsNotTakenOver) {
+  const Samples samples = make_samples(40, 4, 3, DType::kFloat32, 2);
+  engine_.open(open_for(samples)).reset();
+  engine_.open(open_for(samples)).reset();
+  EXPECT_EQ(services_.counters.taken_over_streams, 0u);
+}
+
+TEST_F(EngineTest, DrainingRefusesNewStreamsOnly) {
+  const Samples samples = make_samples(40, 4, 3, DType::kFloat32, 3);
+  auto session = engine_.open(open_for(samples));
+  EXPECT_EQ(engine_.active(), 1u);
+  engine_.begin_drain();
+  EXPECT_THROW(engine_.open(open_for(samples, "other")), server::Unavailable);
+  const v1::Batch batch = batch_of(samples, 0, 0, 40);
+  session->add_batch(server::incoming_batch(batch));
+  EXPECT_TRUE(session->close(1, false).report);
+  session.reset();
+  EXPECT_EQ(engine_.active(), 0u);
+}
+
+TEST_F(EngineTest, WaitingNoticesTheCallerAndTheEnd) {
+  v1::GetReportRequest request;
+  request.mutable_key()->set_run("never");
+  request.set_wait(true);
+  EXPECT_THROW(engine_.get_report(request, [] { return true; }), server::Cancelled);
+  engine_.stop();
+  EXPECT_THROW(engine_.get_report(request, [] { return false; }), server::Unavailable);
+}
+
+TEST_F(EngineTest, UnknownStatesAreRemovedAtTheStart) {
+  const Samples samples = make_samples(40, 4, 3, DType::kFloat32, 4);
+  stream_all(open_for(samples), samples, 20);
+  const auto left_behind = data_.statistics() / "1-2.ncstats.tmp77";
+  write_file(left_behind, "half");
+  const server::Engine restarted(services_, std::chrono::hours(1));
+  EXPECT_FALSE(std::filesystem::exists(left_behind));
+  v1::GetStatisticsRequest request;
+  request.mutable_key()->set_run("run");
+  EXPECT_EQ(engine_.get_statistics(request).statistics.samples, 40u);
+}
+
+// Many threads on few series: whoever wins, every answer is a report, a count or an error of ours.
+TEST_F(EngineTest, CrowdedSeriesStayConsistent) {
+  constexpr uint32_t kRanks = 3;
+  const Samples samples = make_samples(120, 6, 3, DType::kFloat32, 5);
+  const Samples part = samples.slice(0, 40);
+  const auto trainer = [&](uint32_t rank, uint32_t attempt, const std::string& run) {
+    v1::Open open = open_for(samples, run);
+    open.set_rank(rank);
+    open.set_world_size(kRanks);
+    open.set_attempt(attempt);
+    try {
+      stream_all(open, part, 7);
+    } catch (const Error&) {
+      // Taken over, dropped, or reported by others already.
+    }
+  };
+  const auto delete_run = [&] {
+    v1::DeleteRunRequest request;
+    request.set_run("deleted");
+    try {
+      engine_.delete_run(request);
+    } catch (const NotFound&) {
+    }
+  };
+  std::vector<std::thread> threads;
+  for (const char* run : {"kept", "deleted"}) {
+    for (uint32_t i = 0; i < 4 * kRanks; ++i) {
+      threads.emplace_back([&, i, run] { trainer(i % kRanks, i / (2 * kRanks), run); });
+    }
+  }
+  threads.emplace_back([&] {
+    for (int i = 0; i < 20; ++i) {
+      engine_.list_runs({});
+      delete_run();
+    }
+  });
+  for (std::thread& thread : threads) thread.join();
+  // Whatever happened, the highest attempt can be finished.
+  for (uint32_t rank = 0; rank < kRanks; ++rank) trainer(rank, 1, "kept");
+  v1::GetReportRequest request;
+  request.mutable_key()->set_run("kept");
+  const v1::Report report = engine_.get_report(request, [] { return false; });
+  EXPECT_EQ(report.attempt(), 1u);
+  EXPECT_EQ(report.data().samples(), 120u);
+  delete_run();
+  EXPECT_EQ(engine_.registry().size(), 0u);
+  EXPECT_EQ(services_.memory.used(), 0u);
+  EXPECT_EQ(services_.samples.memory_used(), 0u);
+}
+
+class SmallEngineTest : public CoreTest {
+ protected:
+  static server::Limits limits() {
+    server::Limits limits;
+    limits.max_open_series = 1;
+    return limits;
+  }
+  SmallEngineTest() : CoreTest(limits()), eager_(services_, std::chrono::seconds(0)) {}
+  server::Engine eager_;  // drops idle series at once
+};
+
+TEST_F(SmallEngineTest, ASeriesWithAStreamIsNotIdle) {
+  const Samples samples = make_samples(40, 4, 3, DType::kFloat32, 6);
+  auto session = eager_.open(open_for(samples, "a"));
+  EXPECT_THROW(eager_.open(open_for(samples, "b")), server::ResourceExhausted);
+  session.reset();
+  EXPECT_TRUE(eager_.open(open_for(samples, "b")));
+}
+
+}  // namespace
+}  // namespace ncscope::testing

@@ -1,0 +1,157 @@
+#include "server/storage/report_store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include "server/core/errors.h"
+#include "server/storage/data_folder.h"
+#include "tests/support/arrays.h"
+
+namespace ncscope::testing {
+namespace {
+
+using server::DataFolder;
+using server::ReportedAttempt;
+using server::ReportStore;
+using server::SeriesKey;
+
+v1::Report made_up_report(const std::string& run, uint32_t epoch, uint32_t attempt = 0) {
+  v1::Report report;
+  report.mutable_key()->set_run(run);
+  report.mutable_key()->set_epoch(epoch);
+  report.mutable_key()->set_split("train");
+  report.mutable_key()->set_layer("features");
+  report.set_attempt(attempt);
+  report.mutable_created_at()->set_seconds(1'000 + epoch);
+  report.mutable_created_at()->set_nanos(7);
+  report.mutable_nc1()->set_pinv(0.25 * epoch);
+  for (uint32_t label = 0; label < 3; ++label) {
+    v1::ClassReport& entry = *report.add_classes();
+    entry.set_label(label);
+    entry.set_count(10 + label);
+  }
+  return report;
+}
+
+ReportedAttempt made_up_attempt(uint32_t attempt) {
+  ReportedAttempt out;
+  out.attempt = attempt;
+  out.open.set_num_classes(3);
+  out.open.set_dim(5);
+  out.ranks = {{0, {1, 2, 0xffffffffu}, std::nullopt}, {1, {}, 77u}};
+  out.weight_digest = 0xfedcba98u;
+  return out;
+}
+
+SeriesKey key_of(const std::string& run, uint32_t epoch) {
+  return {run, epoch, "train", "features"};
+}
+
+class ReportStoreTest : public ::testing::Test {
+ protected:
+  TemporaryFolder folder_;
+};
+
+TEST_F(ReportStoreTest, WhatWasInsertedIsThereAfterReopening) {
+  const v1::Report report = made_up_report("run", 4, 2);
+  { ReportStore(folder_ / "r.db").insert(report, made_up_attempt(2), "a.ncstats"); }
+  ReportStore store(folder_ / "r.db");
+  EXPECT_EQ(store.find(key_of("run", 4), true)->report.SerializeAsString(),
+            report.SerializeAsString());
+  EXPECT_EQ(store.find(key_of("run", 4), false)->report.classes_size(), 0);
+  EXPECT_FALSE(store.find(key_of("run", 5), true));
+  const auto attempt = store.find_attempt(key_of("run", 4));
+  ASSERT_TRUE(attempt);
+  EXPECT_EQ(attempt->attempt, 2u);
+  EXPECT_EQ(attempt->open.dim(), 5u);
+  ASSERT_EQ(attempt->ranks.size(), 2u);
+  EXPECT_EQ(attempt->ranks[0].checksums, (std::vector<uint32_t>{1, 2, 0xffffffffu}));
+  EXPECT_FALSE(attempt->ranks[0].state_digest);
+  EXPECT_EQ(attempt->ranks[1].state_digest, 77u);
+  EXPECT_EQ(attempt->weight_digest, 0xfedcba98u);
+  EXPECT_FALSE(attempt->bias_digest);
+  EXPECT_EQ(store.find_statistics(key_of("run", 0))->file, "a.ncstats");
+  EXPECT_EQ(store.find_statistics(key_of("run", 0))->epoch, 4u);
+}
+
+TEST_F(ReportStoreTest, AHigherAttemptReplaces) {
+  ReportStore store(folder_ / "r.db");
+  EXPECT_FALSE(store.insert(made_up_report("run", 1), made_up_attempt(0), "a").obsolete_file);
+  const auto second = store.insert(made_up_report("run", 1, 1), made_up_attempt(1), "b");
+  EXPECT_EQ(second.obsolete_file, "a");
+  EXPECT_EQ(store.find(key_of("run", 1), true)->report.attempt(), 1u);
+  EXPECT_EQ(store.list_runs(INT64_MAX, 10)[0].run.reports(), 1u);
+  EXPECT_EQ(store.statistics_files(), std::vector<std::string>{"b"});
+}
+
+TEST_F(ReportStoreTest, PagesEndWhereTheirBytesDo) {
+  ReportStore store(folder_ / "r.db");
+  for (uint32_t epoch = 0; epoch < 5; ++epoch) {
+    store.insert(made_up_report("run", epoch), made_up_attempt(0), "f");
+  }
+  const server::ReportFilter all{"run", "", "", 0, {}};
+  const auto first = store.list(all, std::nullopt, 100, 1, true);
+  ASSERT_EQ(first.reports.size(), 1u);
+  EXPECT_TRUE(first.more);
+  const auto rest = store.list(all, key_of("run", 0), 100, 1 << 20, true);
+  EXPECT_EQ(rest.reports.size(), 4u);
+  EXPECT_FALSE(rest.more);
+  EXPECT_FALSE(store.list(all, key_of("run", 0), 4, 1 << 20, false).more);
+}
+
+TEST_F(ReportStoreTest, DeleteTakesEverythingOfTheRun) {
+  ReportStore store(folder_ / "r.db");
+  store.insert(made_up_report("a", 0), made_up_attempt(0), "fa");
+  store.insert(made_up_report("a", 1), made_up_attempt(0), "fa1");
+  store.insert(made_up_report("b", 0), made_up_attempt(0), "fb");
+  const auto deleted = store.delete_run("a");
+  EXPECT_EQ(deleted.reports, 2u);
+  EXPECT_EQ(deleted.files, std::vector<std::string>{"fa1"});
+  EXPECT_FALSE(store.has_run("a"));
+  EXPECT_TRUE(store.has_run("b"));
+  EXPECT_FALSE(store.find_attempt(key_of("a", 0)));
+  EXPECT_EQ(store.delete_run("a").reports, 0u);
+}
+
+TEST_F(ReportStoreTest, OtherFilesAndSchemasAreRefused) {
+  write_file(folder_ / "text.db", std::string(2'000, 'x'));
+  EXPECT_THROW(ReportStore(folder_ / "text.db"), DataLoss);
+  { ReportStore store(folder_ / "r.db"); }
+  sqlite3* raw = nullptr;
+  ASSERT_EQ(sqlite3_open((folder_ / "r.db").c_str(), &raw), SQLITE_OK);
+  sqlite3_exec(raw, "PRAGMA user_version = 9", nullptr, nullptr, nullptr);
+  sqlite3_close(raw);
+  try {
+    ReportStore store(folder_ / "r.db");
+    FAIL() << "a schema of the future was taken";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("expected schema version 1, got 9"));
+  }
+}
+
+TEST(DataFolder, IsMadeLockedAndCleaned) {
+  TemporaryFolder folder;
+  const auto root = folder / "a/b";
+  {
+    DataFolder data(root);
+    write_file(data.spool() / "7.spool", "left behind");
+    EXPECT_THROW(DataFolder second(root), Error);
+  }
+  EXPECT_EQ(read_file(root / "VERSION"), "ncscope data 1\n");
+  DataFolder again(root);
+  EXPECT_TRUE(std::filesystem::is_empty(again.spool()));
+}
+
+TEST(DataFolder, WhatIsNoneIsRefused) {
+  TemporaryFolder folder;
+  write_file(folder / "file", "x");
+  EXPECT_THROW(DataFolder(folder / "file"), Error);
+  EXPECT_THROW(DataFolder(folder / "file/below"), Error);
+  std::filesystem::create_directory(folder / "future");
+  write_file(folder / "future/VERSION", "ncscope data 9\n");
+  EXPECT_THROW(DataFolder(folder / "future"), Error);
+}
+
+}  // namespace
+}  // namespace ncscope::testing
