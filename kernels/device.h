@@ -111,6 +111,8 @@ struct PairInput {
   // are equal if ||x_c - x_c'|| <= resolution[c] + resolution[c']. Empty: 0.
   std::span<const double> resolution;
   double etf_scale = 0;  // alpha of gram_residual below
+  // [P, P] <x_c, x_c'>, device memory, both triangles. Empty: computed tile by tile.
+  ConstMatrix products;
 };
 
 // Sums over the P (P - 1) / 2 pairs c < c', taken in one sweep.

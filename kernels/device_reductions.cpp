@@ -80,6 +80,10 @@ PairSums Device::pair_reduce(const PairInput& input) {
   if (!input.resolution.empty()) {
     check::require_size("pair_reduce", "resolution", p, input.resolution.size());
   }
+  if (input.products.data != nullptr) {
+    check::require_matrix("pair_reduce", "products", input.products);
+    check::require_shape("pair_reduce", "products", input.products, p, p);
+  }
   return do_pair_reduce(input);
 }
 

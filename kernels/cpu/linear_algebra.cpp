@@ -26,11 +26,27 @@ void mirror_block(Matrix c, size_t block) {
   }
 }
 
+// y = alpha op(A) x + beta y; the elements of x are `stride` apart. A product of matrices would
+// copy A first, which is most of the work of one with a vector.
+void multiply_vector(bool transpose, double alpha, ConstMatrix a, const double* x, size_t stride,
+                     double beta, Matrix y) {
+  if (beta == 0) {  // not every version keeps a NaN in y out of 0 * y
+    for (size_t r = 0; r < y.rows; ++r) y.row(r)[0] = 0;
+  }
+  cblas_dgemv(CblasRowMajor, blas::op(transpose), blas::size(a.rows), blas::size(a.cols), alpha,
+              a.data, blas::stride(a.stride), x, blas::stride(stride), beta == 0 ? 1 : beta, y.data,
+              blas::stride(y.stride));
+}
+
 }  // namespace
 
 void CpuDevice::do_gemm(bool transpose_a, bool transpose_b, double alpha, ConstMatrix a,
                         ConstMatrix b, double beta, Matrix c) {
   const size_t inner = transpose_a ? a.rows : a.cols;
+  if (c.cols == 1 && inner > 0) {
+    multiply_vector(transpose_a, alpha, a, b.data, transpose_b ? 1 : b.stride, beta, c);
+    return;
+  }
   blas::gemm(transpose_a, transpose_b, c.rows, c.cols, inner, alpha, a.data, a.stride, b.data,
              b.stride, beta, c.data, c.stride);
 }
@@ -56,6 +72,11 @@ bool CpuDevice::do_cholesky(Matrix a) {
 
 void CpuDevice::do_cholesky_solve(ConstMatrix factor, Matrix b) {
   for (const CBLAS_TRANSPOSE op : {CblasNoTrans, CblasTrans}) {
+    if (b.cols == 1) {
+      cblas_dtrsv(CblasRowMajor, CblasLower, op, CblasNonUnit, blas::size(b.rows), factor.data,
+                  blas::stride(factor.stride), b.data, blas::stride(b.stride));
+      continue;
+    }
     cblas_dtrsm(CblasRowMajor, CblasLeft, CblasLower, op, CblasNonUnit, blas::size(b.rows),
                 blas::size(b.cols), 1.0, factor.data, blas::stride(factor.stride), b.data,
                 blas::stride(b.stride));

@@ -54,7 +54,8 @@ class PairSweep {
   }
 
   PairSums run() {
-    std::vector<double> panel(std::min(kPanelRows, p_) * std::min(kPanelCols, p_));
+    const bool given = input_.products.data != nullptr;
+    std::vector<double> panel(given ? 0 : std::min(kPanelRows, p_) * std::min(kPanelCols, p_));
     for (size_t r0 = 0; r0 < p_; r0 += kPanelRows) {
       for (size_t c0 = r0; c0 < p_; c0 += kPanelCols) sweep_panel(r0, c0, panel.data());
     }
@@ -62,17 +63,25 @@ class PairSweep {
   }
 
  private:
-  void sweep_panel(size_t r0, size_t c0, double* panel) {
-    const size_t rows = std::min(kPanelRows, p_ - r0);
-    const size_t cols = std::min(kPanelCols, p_ - c0);
+  // Products of rows [r0, r0 + rows) with rows [c0, c0 + cols).
+  ConstMatrix products(size_t r0, size_t rows, size_t c0, size_t cols, double* panel) const {
+    const ConstMatrix& given = input_.products;
+    if (given.data != nullptr) return {given.row(r0) + c0, rows, cols, given.stride};
     const ConstMatrix& x = input_.rows;
     blas::gemm(false, true, rows, cols, x.cols, 1.0, x.row(r0), x.stride, x.row(c0), x.stride, 0.0,
                panel, cols);
+    return {panel, rows, cols};
+  }
+
+  void sweep_panel(size_t r0, size_t c0, double* panel) {
+    const size_t rows = std::min(kPanelRows, p_ - r0);
+    const size_t cols = std::min(kPanelCols, p_ - c0);
+    const ConstMatrix g = products(r0, rows, c0, cols, panel);
     const size_t strips = (rows + kStripRows - 1) / kStripRows;
     pool_.run(strips, [&](size_t s) {
       const size_t first = s * kStripRows;
       const size_t count = std::min(kStripRows, rows - first);
-      sweep_strip(r0 + first, count, c0, cols, panel + first * cols, strips_[s]);
+      sweep_strip(r0 + first, c0, g.slice_rows(first, count), strips_[s]);
     });
     for (size_t s = 0; s < strips; ++s) {
       const size_t first = s * kStripRows;
@@ -80,19 +89,18 @@ class PairSweep {
     }
   }
 
-  void sweep_strip(size_t r0, size_t rows, size_t c0, size_t cols, const double* g,
-                   StripSums& out) const {
+  void sweep_strip(size_t r0, size_t c0, ConstMatrix g, StripSums& out) const {
+    const size_t cols = g.cols;
     out.sums = PairSums{};
     out.off_diagonal = 0;
     std::fill_n(out.nearest.begin(), cols, kFar);
     std::fill_n(out.nearest_row.begin(), cols, 0.0);
-    for (size_t i = 0; i < rows; ++i) {
+    for (size_t i = 0; i < g.rows; ++i) {
       out.row_square[i] = kFar;
       out.row_nearest[i] = 0;
       const size_t first = std::max(c0, r0 + i + 1);
       if (first < c0 + cols) {
-        sweep_row(r0 + i, i, first, c0 + cols - first, g + i * cols + (first - c0), first - c0,
-                  out);
+        sweep_row(r0 + i, i, first, c0 + cols - first, g.row(i) + (first - c0), first - c0, out);
       }
     }
   }

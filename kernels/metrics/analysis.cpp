@@ -53,9 +53,10 @@ void Analysis::center_means() {
 
 const BetweenSpectrum& Analysis::between() {
   if (!between_) {
-    between_ = between_spectrum(device_, centered_means_, weights_,
-                                {statistics_.scatter.data(), dim(), dim()},
-                                static_cast<double>(statistics_.samples));
+    mean_pairs();
+    between_ = between_spectrum(
+        device_, centered_means_, weights_, {statistics_.scatter.data(), dim(), dim()},
+        static_cast<double>(statistics_.samples), std::move(mean_products_));
   }
   return *between_;
 }
@@ -68,6 +69,8 @@ const PairSums& Analysis::mean_pairs() {
     input.within_variances = within_variances_;
     input.resolution = mean_resolution_;
     input.etf_scale = mean_etf_inner_;
+    mean_products_ = small_products(device_, centered_means_);
+    input.products = mean_products_;
     mean_pairs_ = device_.pair_reduce(input);
   }
   return *mean_pairs_;

@@ -76,6 +76,7 @@ class Analysis {
   std::optional<std::string> no_within_;
   std::optional<BetweenSpectrum> between_;
   std::optional<PairSums> mean_pairs_;
+  DeviceMatrix mean_products_;  // MM^T where P - 1 <= d, from mean_pairs() to between()
   std::optional<Duality> duality_;
   std::vector<double> weight_mean_;
   std::vector<double> present_weight_;  // where some class is absent

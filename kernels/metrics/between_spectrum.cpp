@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "kernels/errors.h"
@@ -85,8 +86,13 @@ double trace_of_solution(Device& device, ConstMatrix factor, ConstMatrix s) {
 // One S_B, by whichever of the two routes its shape asks for.
 class BetweenScatter {
  public:
-  BetweenScatter(Device& device, ConstMatrix means, std::span<const double> weights)
-      : device_(device), means_(means), gram_route_(means.rows - 1 <= means.cols) {
+  BetweenScatter(Device& device, ConstMatrix means, std::span<const double> weights,
+                 DeviceMatrix products)
+      : device_(device),
+        means_(means),
+        gram_route_(means.rows - 1 <= means.cols),
+        equal_weights_(std::ranges::all_of(weights, [&](double w) { return w == weights[0]; })),
+        products_(std::move(products)) {
     for (const double w : weights) root_weights_.push_back(std::sqrt(w));
     if (gram_route_) {
       weighted_ = copy_of(device, means);
@@ -109,12 +115,18 @@ class BetweenScatter {
 
   // BB^T or B^T B.
   DeviceMatrix product() {
+    if (gram_route_ && equal_weights_ && products_.rows() == order()) {
+      DeviceMatrix out = std::exchange(products_, {});
+      const double weight = root_weights_[0] * root_weights_[0];
+      device_.scale_rows(out, std::vector<double>(order(), weight));
+      return out;
+    }
     DeviceMatrix out = device_.matrix(order(), order());
     if (gram_route_) {
       device_.syrk(false, 1, weighted_, 0, out);
       return out;
     }
-    if (std::ranges::all_of(root_weights_, [&](double w) { return w == root_weights_[0]; })) {
+    if (equal_weights_) {
       device_.syrk(true, root_weights_[0] * root_weights_[0], means_, 0, out);
       return out;
     }
@@ -210,6 +222,8 @@ class BetweenScatter {
   Device& device_;
   ConstMatrix means_;
   bool gram_route_;
+  bool equal_weights_;
+  DeviceMatrix products_;  // MM^T, or empty
   std::vector<double> root_weights_;
   DeviceMatrix weighted_;  // B, on the Gram route
 };
@@ -217,12 +231,13 @@ class BetweenScatter {
 }  // namespace
 
 BetweenSpectrum between_spectrum(Device& device, ConstMatrix means, std::span<const double> weights,
-                                 ConstMatrix scatter, double samples) {
+                                 ConstMatrix scatter, double samples, DeviceMatrix products) {
   if (means.rows < 2) {
     throw InvalidArgument("between_spectrum: expected at least two classes, got " +
                           std::to_string(means.rows));
   }
-  BetweenSpectrum out = BetweenScatter(device, means, weights).spectrum(scatter);
+  BetweenSpectrum out =
+      BetweenScatter(device, means, weights, std::move(products)).spectrum(scatter);
   out.pinv_trace /= samples;
   out.span_trace /= samples;
   return out;

@@ -24,11 +24,12 @@ struct BetweenSpectrum {
   double span_trace = 0;    // tr of S_W inside span(S_B)
 };
 
-// `means` M [P, d] in device memory, not all zero; `weights` w [P] summing to 1; `scatter` N S_W
-// [d, d] in host memory and `samples` N. Takes device memory for the factored matrix, where
-// P-1 <= d for one more [P, d], and for some panels. Source: METRICS.md section 3.3. Throws NumericalError from the
+// `means` M [P, d] in device memory, not all zero; `products` MM^T [P, P] likewise, which is used
+// up, or empty: it is computed then; `weights` w [P] summing to 1; `scatter` N S_W [d, d] in host
+// memory and `samples` N. Takes device memory for the factored matrix, where P-1 <= d for one more
+// [P, d], and for some panels. Source: METRICS.md section 3.3. Throws NumericalError from the
 // eigen-decomposition, InvalidArgument for P < 2.
 BetweenSpectrum between_spectrum(Device& device, ConstMatrix means, std::span<const double> weights,
-                                 ConstMatrix scatter, double samples);
+                                 ConstMatrix scatter, double samples, DeviceMatrix products = {});
 
 }  // namespace ncscope::metrics

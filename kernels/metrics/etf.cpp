@@ -41,6 +41,13 @@ std::vector<double> column_sums(Device& device, ConstMatrix rows) {
   return out;
 }
 
+DeviceMatrix small_products(Device& device, ConstMatrix rows) {
+  if (rows.rows > rows.cols + 1) return {};
+  DeviceMatrix out = device.matrix(rows.rows, rows.rows);
+  device.syrk(false, 1, rows, 0, out);
+  return out;
+}
+
 double etf_inner(Device& device, ConstMatrix rows, std::span<const double> squared_norms) {
   const std::vector<double> sums = column_sums(device, rows);
   const double of_sum = std::inner_product(sums.begin(), sums.end(), sums.begin(), 0.0);

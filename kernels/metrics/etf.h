@@ -18,6 +18,9 @@ namespace ncscope::metrics {
 // [cols] sums over the rows of a device matrix.
 std::vector<double> column_sums(Device& device, ConstMatrix rows);
 
+// XX^T [m, m] where it is no larger than X [m, d] by much, m - 1 <= d; else empty.
+DeviceMatrix small_products(Device& device, ConstMatrix rows);
+
 // <XX^T, E> of the rows x_c of X [m, d], m >= 2, from their squared norms.
 double etf_inner(Device& device, ConstMatrix rows, std::span<const double> squared_norms);
 

@@ -18,10 +18,15 @@ constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 
 using Vector = std::vector<double>;
 
+// In eight partial sums, which need not wait for each other.
 double dot(const Vector& a, const Vector& b) {
-  double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
-  return sum;
+  double sums[8] = {};
+  size_t i = 0;
+  for (; i + 8 <= a.size(); i += 8) {
+    for (size_t k = 0; k < 8; ++k) sums[k] += a[i + k] * b[i + k];
+  }
+  for (; i < a.size(); ++i) sums[0] += a[i] * b[i];
+  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
 }
 
 void add_scaled(Vector& to, double factor, const Vector& from) {

@@ -49,6 +49,8 @@ void nc2_classifier(Analysis& analysis, ReportValues& out) {
   input.rows = rows;
   input.squared_norms = squared_norms;
   input.etf_scale = vectors.etf_inner;
+  const DeviceMatrix products = small_products(device, rows);
+  input.products = products;
   etf_metrics(vectors, device.pair_reduce(input), out);
 }
 

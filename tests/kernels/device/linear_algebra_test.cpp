@@ -57,7 +57,8 @@ TEST_P(LinearAlgebraTest, GemmMatchesPlainLoops) {
   struct Shape {
     size_t m, k, n;
   };
-  for (const Shape& s : {Shape{1, 1, 1}, {3, 2, 5}, {65, 1, 33}, {70, 129, 67}, {5, 0, 4}}) {
+  for (const Shape& s :
+       {Shape{1, 1, 1}, {3, 2, 5}, {65, 1, 33}, {70, 129, 67}, {70, 129, 1}, {5, 0, 4}}) {
     for (const bool transpose_a : {false, true}) {
       for (const bool transpose_b : {false, true}) {
         for (const double beta : {0.0, -0.5}) {
@@ -121,12 +122,14 @@ TEST_P(LinearAlgebraTest, CholeskyFactorsAndSolves) {
     }
     EXPECT_LE(relative_error(plain_product(1, lower, transpose_of(lower, n, n), 0, {}, n, n, n), a),
               tolerance::cholesky(n));
-    Random random(6);
-    const Elements x = random.normals(n * 7);
-    Guarded b(device(), n, 7, plain_product(1, a, x, 0, {}, n, n, 7));
-    device().cholesky_solve(factor.view(), b.view());
-    EXPECT_LE(relative_error(b.values(), x), 10 * tolerance::cholesky(n));
-    EXPECT_TRUE(b.intact());
+    for (const size_t columns : {size_t{1}, size_t{7}}) {
+      Random random(6);
+      const Elements x = random.normals(n * columns);
+      Guarded b(device(), n, columns, plain_product(1, a, x, 0, {}, n, n, columns));
+      device().cholesky_solve(factor.view(), b.view());
+      EXPECT_LE(relative_error(b.values(), x), 10 * tolerance::cholesky(n));
+      EXPECT_TRUE(b.intact());
+    }
   }
 }
 

@@ -14,9 +14,9 @@ namespace {
 
 class PairReduceTest : public DeviceTest {
  protected:
-  // Device result, and the oracle's of the same numbers.
+  // Device result, the same from products that were given, and the oracle's of the same numbers.
   struct Both {
-    PairSums got, expected;
+    PairSums got, expected, from_products;
   };
 
   Both both(const std::vector<double>& rows, size_t p, size_t d,
@@ -35,20 +35,25 @@ class PairReduceTest : public DeviceTest {
     input.etf_scale = etf_scale;
     Both out;
     out.got = device().pair_reduce(input);
+    const DeviceMatrix products = device().matrix(p, p);
+    device().syrk(false, 1, device_rows.view(), 0, products);
+    input.products = products;
+    out.from_products = device().pair_reduce(input);
     input.rows = ConstMatrix(rows.data(), p, d);
     out.expected = oracle_pairs(input);
     return out;
   }
 
   void expect_match(const Both& both) {
-    expect_sums(both);
-    expect_extreme(both.got.coherence, both.expected.coherence, "coherence");
-    expect_extreme(both.got.cdnv_worst, both.expected.cdnv_worst, "cdnv_worst");
-    expect_extreme(both.got.equal, both.expected.equal, "equal");
+    for (const PairSums& got : {both.got, both.from_products}) {
+      expect_sums(got, both.expected);
+      expect_extreme(got.coherence, both.expected.coherence, "coherence");
+      expect_extreme(got.cdnv_worst, both.expected.cdnv_worst, "cdnv_worst");
+      expect_extreme(got.equal, both.expected.equal, "equal");
+    }
   }
 
-  void expect_sums(const Both& both) {
-    const auto& [got, expected] = both;
+  static void expect_sums(const PairSums& got, const PairSums& expected) {
     EXPECT_EQ(got.pairs, expected.pairs);
     EXPECT_EQ(got.cosine.count, expected.cosine.count);
     EXPECT_NEAR(got.cosine.mean, expected.cosine.mean, 1e-14);
@@ -110,11 +115,12 @@ TEST_P(PairReduceTest, CloseRowsFarFromTheOriginKeepTheirDistances) {
     for (size_t i = 0; i < rows.size(); ++i) {
       rows[i] = std::round(rows[i] * 1024) / 1024 * spread + 1 + 0.1 * static_cast<double>(i % d);
     }
-    const auto [got, expected] = both(rows, p, d, positive_numbers(p, 3), {}, 0);
+    const auto [got, expected, same] = both(rows, p, d, positive_numbers(p, 3), {}, 0);
     EXPECT_LE(relative_error({got.cdnv_sum}, {expected.cdnv_sum}), tolerance::kPairs);
     EXPECT_LE(relative_error({got.cdnv_fourth_sum}, {expected.cdnv_fourth_sum}), tolerance::kPairs);
     EXPECT_EQ(got.nearest, expected.nearest);
     EXPECT_LE(relative_error(got.nearest_distance, expected.nearest_distance), tolerance::kPairs);
+    EXPECT_LE(relative_error({same.cdnv_sum}, {expected.cdnv_sum}), tolerance::kPairs);
   }
 }
 
@@ -126,7 +132,8 @@ TEST_P(PairReduceTest, EqualRowsAreNamedAndLeftOut) {
     std::copy_n(rows.begin() + from * 3, 3, rows.begin() + to * 3);
   }
   const Both result = both(rows, p, 3, positive_numbers(p, 3), {}, 1);
-  expect_sums(result);
+  expect_sums(result.got, result.expected);
+  expect_sums(result.from_products, result.expected);
   expect_extreme(result.got.cdnv_worst, result.expected.cdnv_worst, "cdnv_worst");
   EXPECT_NEAR(result.got.coherence->value, 1, 1e-15);  // of all equal pairs, up to rounding
   EXPECT_EQ(result.got.equal->first, 7u);
