@@ -40,7 +40,7 @@ class Series {
   // other content with ALREADY_EXISTS. Before the first send() only.
   void rewind();
 
-  // Largest message that the server takes, in bytes; a batch must stay below by 1 KiB.
+  // Largest message that the server takes, in bytes, a batch with its envelope.
   uint64_t max_message_bytes() const;
 
   // Batches that the server has received, and those that its crash cannot lose.

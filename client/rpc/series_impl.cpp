@@ -9,8 +9,6 @@ namespace ncscope::client {
 namespace {
 
 constexpr size_t kChunkBytes = size_t{1} << 20;
-// Room for the small fields of a message.
-constexpr size_t kEnvelopeBytes = 1024;
 
 std::string text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -74,8 +72,8 @@ uint64_t Series::Impl::start_call() {
 }
 
 void Series::Impl::send(const BatchBytes& batch) {
-  const size_t bytes = batch.features.size() + batch.labels.size() + batch.predictions.size() +
-                       batch.sample_ids.size() + kEnvelopeBytes;
+  v1::StreamRequest request = batch_request(batch, next_sequence_);
+  const size_t bytes = request.ByteSizeLong();
   if (max_message_bytes_ > 0 && bytes > max_message_bytes_) {
     throw InvalidArgument("a batch of " + std::to_string(bytes) + " bytes; expected at most " +
                           std::to_string(max_message_bytes_) + ", what the server takes");
@@ -85,10 +83,10 @@ void Series::Impl::send(const BatchBytes& batch) {
     if (!call_->wait_received(kept_.front().sequence + 1)) recover();
     forget_received();
   }
-  kept_.push_back({next_sequence_, batch_request(batch, next_sequence_)});
-  kept_bytes_ += kept_.back().request.ByteSizeLong();
-  ++next_sequence_;
-  write_or_recover(kept_.back().request);
+  kept_.push_back({next_sequence_++, bytes, std::move(request)});
+  kept_bytes_ += bytes;
+  // It is among those kept, which recover() sends.
+  if (!call_->write(kept_.back().request)) recover();
 }
 
 void Series::Impl::send_classifier(const Classifier& classifier) {
@@ -118,15 +116,10 @@ v1::Closed Series::Impl::close(bool partial) {
   }
 }
 
-void Series::Impl::write_or_recover(const v1::StreamRequest& request) {
-  // The request is among those kept, which recover() sends.
-  if (!call_->write(request)) recover();
-}
-
 void Series::Impl::forget_received() {
   const uint64_t received = call_->received();
   while (!kept_.empty() && kept_.front().sequence < received) {
-    kept_bytes_ -= kept_.front().request.ByteSizeLong();
+    kept_bytes_ -= kept_.front().bytes;
     kept_.pop_front();
   }
 }

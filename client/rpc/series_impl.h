@@ -28,6 +28,7 @@ class Series::Impl {
  private:
   struct Kept {
     uint64_t sequence;
+    size_t bytes;
     v1::StreamRequest request;
   };
 
@@ -37,7 +38,6 @@ class Series::Impl {
   bool replay();
   // Ends a failed call; reconnects if the connection was lost, else throws what the server said.
   void recover();
-  void write_or_recover(const v1::StreamRequest& request);
   void forget_received();
 
   std::shared_ptr<Connection> connection_;

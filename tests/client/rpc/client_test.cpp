@@ -1,0 +1,123 @@
+// The client library against the real server.
+#include "client/client.h"
+
+#include <gtest/gtest.h>
+
+#include "client/measure/local.h"
+#include "client/measure/remote.h"
+#include "kernels/backend.h"
+#include "tests/client/cli/cli.h"
+
+namespace ncscope::client {
+namespace {
+
+using testing::ServerProcess;
+using testing::TemporaryFolder;
+
+files::SampleSources cluster_file(const TemporaryFolder& folder, size_t rows, size_t dim) {
+  const auto samples = test::make_clusters({rows, dim, 5, DType::kFloat64, 0.2, 1, 3});
+  auto entries = testing::sample_entries(samples, 0, rows);
+  for (auto& entry : testing::classifier_entries(samples)) entries.push_back(std::move(entry));
+  testing::write_zip(folder / "x.npz", entries);
+  files::SampleSources sources;
+  sources.files = {folder / "x.npz"};
+  return sources;
+}
+
+measure::MeasureOptions named(const std::string& run) {
+  measure::MeasureOptions options;
+  options.key.set_run(run);
+  options.key.set_split("train");
+  options.key.set_layer("features");
+  return options;
+}
+
+TEST(ClientWithServer, StatesOfTwoRanksGiveTheReportOfTheWhole) {
+  const TemporaryFolder folder;
+  ServerProcess server(testing::server_program());
+  Client client(server.address());
+  EXPECT_TRUE(client.healthy());
+  const auto device = make_device(Backend::kCpu);
+  const files::SampleSet set(cluster_file(folder, 200, 6));
+  const StatisticsBundle bundle = measure::local_statistics(*device, set, named("states"));
+
+  v1::Open open;
+  *open.mutable_key() = named("states").key;
+  open.set_world_size(2);
+  open.set_num_classes(5);
+  open.set_dim(6);
+  EXPECT_FALSE(client.put_statistics(open, bundle).has_report());
+  open.set_rank(1);
+  const v1::Closed closed = client.put_statistics(open, bundle);
+  EXPECT_EQ(closed.report().data().samples(), 400u);
+  EXPECT_EQ(closed.report().world_size(), 2u);
+
+  const StatisticsBundle merged = client.statistics(open.key());
+  EXPECT_EQ(merged.statistics.samples, 400u);
+  EXPECT_EQ(merged.statistics.classes, bundle.statistics.classes);
+  ASSERT_TRUE(merged.classifier);
+  EXPECT_EQ(merged.classifier->weight, bundle.classifier->weight);
+
+  const v1::Report report = client.report(open.key());
+  EXPECT_EQ(report.nc1().pinv(), closed.report().nc1().pinv());
+  EXPECT_EQ(client.report(open.key(), std::chrono::milliseconds(0), true).classes_size(), 0);
+  EXPECT_EQ(server.stop(), 0);
+}
+
+TEST(ClientWithServer, ErrorsCarryTheServersTextAndCode) {
+  ServerProcess server(testing::server_program());
+  Client client(server.address());
+  v1::SeriesKey key;
+  key.set_run("unheard-of");
+  const auto code_of = [](const auto& call) -> std::string {
+    try {
+      call();
+    } catch (const ServerError& error) {
+      EXPECT_NE(error.text(), "");
+      return error.code();
+    }
+    return "OK";
+  };
+  EXPECT_EQ(code_of([&] { client.report(key); }), "NOT_FOUND");
+  EXPECT_EQ(code_of([&] { client.report(key, std::chrono::milliseconds(50)); }),
+            "DEADLINE_EXCEEDED");
+  EXPECT_EQ(code_of([&] { client.statistics(key); }), "NOT_FOUND");
+  EXPECT_EQ(code_of([&] { client.delete_run("unheard-of"); }), "NOT_FOUND");
+  EXPECT_EQ(code_of([&] { client.delete_run("no/such name"); }), "INVALID_ARGUMENT");
+  EXPECT_EQ(code_of([&] { client.open(v1::Open()); }), "INVALID_ARGUMENT");
+  EXPECT_EQ(code_of([&] { client.put_statistics(v1::Open(), {}); }), "INVALID_ARGUMENT");
+  EXPECT_EQ(server.stop(), 0);
+}
+
+TEST(ClientWithServer, AFileIsStreamedToItsEndThroughACrashOfTheServer) {
+  const TemporaryFolder folder;
+  ServerProcess server(testing::server_program());
+  Client client(server.address());
+  const files::SampleSet set(cluster_file(folder, 20'000, 64));  // 10 MB: 10 batches
+  bool crashed = false;
+  const v1::Report remote =
+      measure::remote_report(client, set, named("crash"), [&](uint64_t samples) {
+        if (crashed || samples < set.samples() / 2) return;
+        crashed = true;
+        server.kill();
+        server.start();
+      });
+  EXPECT_TRUE(crashed);
+  const auto device = make_device(Backend::kCpu);
+  testing::expect_same_numbers(measure::local_report(*device, set, named("crash")), remote, 1e-10);
+  EXPECT_EQ(server.stop(), 0);
+}
+
+TEST(ClientWithServer, NoServerIsUnavailable) {
+  ClientOptions options;
+  options.connect_timeout = std::chrono::milliseconds(100);
+  try {
+    Client client("127.0.0.1:1", options);
+    FAIL() << "expected ServerError";
+  } catch (const ServerError& error) {
+    EXPECT_EQ(error.code(), "UNAVAILABLE");
+  }
+}
+
+}  // namespace
+}  // namespace ncscope::client

@@ -1,0 +1,70 @@
+// A server in this process that does what a test tells it to: to fail at a given point.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ncscope/v1/service.grpc.pb.h"
+
+namespace ncscope::testing {
+
+// How one Stream call goes.
+struct CallScript {
+  std::optional<uint64_t> next_sequence;  // answer to Open; absent: what was received so far
+  std::optional<uint64_t> end_after;      // batches after which the call ends with `status`
+  grpc::Status status = grpc::Status::OK;
+  bool end_at_close = false;  // the same when Close comes
+  bool answer_open = true;    // false: waits until the caller gives up
+  bool acknowledge = true;    // false: only by acknowledge_all()
+};
+
+class ScriptedServer final : public v1::NeuralCollapseService::Service {
+ public:
+  ScriptedServer();
+  ~ScriptedServer() override;
+
+  // The next call without a script goes well.
+  void next_call(CallScript script);
+
+  const std::string& address() const { return address_; }
+  void shut_down();
+  // Acknowledges what the present call has received.
+  void acknowledge_all();
+
+  // What came, all calls together.
+  std::vector<v1::Batch> batches() const;
+  std::vector<v1::ClassifierChunk> chunks() const;
+  std::vector<v1::Open> opens() const;
+  std::optional<v1::Close> close() const;
+  uint64_t most_unacknowledged() const;
+
+  grpc::Status Stream(
+      grpc::ServerContext* context,
+      grpc::ServerReaderWriter<v1::StreamResponse, v1::StreamRequest>* stream) override;
+
+ private:
+  CallScript take_script();
+  grpc::Status run_call(const CallScript& script, grpc::ServerContext& context,
+                        grpc::ServerReaderWriter<v1::StreamResponse, v1::StreamRequest>& stream);
+
+  mutable std::mutex mutex_;
+  std::deque<CallScript> scripts_;
+  std::vector<v1::Batch> batches_;
+  std::vector<v1::ClassifierChunk> chunks_;
+  std::vector<v1::Open> opens_;
+  std::optional<v1::Close> close_;
+  uint64_t next_sequence_ = 0;
+  uint64_t unacknowledged_ = 0;
+  uint64_t most_unacknowledged_ = 0;
+  grpc::ServerReaderWriter<v1::StreamResponse, v1::StreamRequest>* present_call_ = nullptr;
+  std::string address_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace ncscope::testing

@@ -1,0 +1,308 @@
+// Series against a server that fails where it is told to.
+#include "client/series.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "client/client.h"
+#include "kernels/errors.h"
+#include "proto/convert/crc32c.h"
+#include "tests/client/rpc/scripted_server.h"
+
+namespace ncscope::client {
+namespace {
+
+using testing::CallScript;
+
+constexpr size_t kRows = 4;
+constexpr size_t kDim = 3;
+
+const grpc::Status kLost(grpc::StatusCode::UNAVAILABLE, "connection lost");
+
+v1::Open test_open() {
+  v1::Open open;
+  open.mutable_key()->set_run("run");
+  open.set_num_classes(2);
+  open.set_dim(kDim);
+  open.set_data_type(v1::DATA_TYPE_FLOAT32);
+  return open;
+}
+
+// Batch i holds i everywhere.
+struct TestBatch {
+  explicit TestBatch(uint64_t i)
+      : features(kRows * kDim, static_cast<float>(i)), labels(kRows, static_cast<int64_t>(i)) {}
+  BatchBytes bytes() const {
+    BatchBytes batch;
+    batch.rows = kRows;
+    batch.features = std::as_bytes(std::span(features));
+    batch.labels = std::as_bytes(std::span(labels));
+    return batch;
+  }
+  std::vector<float> features;
+  std::vector<int64_t> labels;
+};
+
+class SeriesTest : public ::testing::Test {
+ protected:
+  Client connect(ClientOptions options = {}) { return Client(server_.address(), options); }
+
+  static void send_batches(Series& series, uint64_t count) {
+    for (uint64_t i = 0; i < count; ++i) series.send(TestBatch(i).bytes());
+  }
+
+  // Expects that every batch came, in order, with its own content.
+  void expect_batches(uint64_t count) const {
+    uint64_t next = 0;
+    for (const v1::Batch& batch : server_.batches()) {
+      ASSERT_LE(batch.sequence(), next) << "a batch is missing";
+      next = std::max(next, batch.sequence() + 1);
+      const TestBatch expected(batch.sequence());
+      EXPECT_EQ(batch.features(),
+                std::string(reinterpret_cast<const char*>(expected.features.data()),
+                            expected.features.size() * sizeof(float)));
+    }
+    EXPECT_EQ(next, count);
+  }
+
+  testing::ScriptedServer server_;
+};
+
+TEST_F(SeriesTest, SendsBatchesInOrderWithTheirChecksums) {
+  Client client = connect();
+  Series series = client.open(test_open());
+  EXPECT_EQ(series.next_sequence(), 0u);
+  send_batches(series, 20);
+  EXPECT_EQ(series.close().closed_ranks(), 1u);
+  expect_batches(20);
+  for (const v1::Batch& batch : server_.batches()) {
+    const std::string bulk =
+        batch.labels() + batch.predictions() + batch.sample_ids() + batch.features();
+    EXPECT_EQ(batch.crc32c(), crc32c(bulk.data(), bulk.size()));
+    EXPECT_EQ(batch.rows(), kRows);
+  }
+  EXPECT_EQ(server_.close()->batches(), 20u);
+  EXPECT_FALSE(server_.close()->partial());
+}
+
+TEST_F(SeriesTest, SendsTheClassifierInChunks) {
+  Classifier classifier;
+  classifier.num_classes = 300;
+  classifier.dim = 1000;
+  for (size_t i = 0; i < 300'000; ++i) classifier.weight.push_back(static_cast<double>(i));
+  classifier.bias.assign(300, 0.5);
+  Client client = connect();
+  Series series = client.open(test_open());
+  series.send_classifier(classifier);
+  series.close(true);
+  EXPECT_TRUE(server_.close()->partial());
+  uint64_t elements = 0;
+  for (const v1::ClassifierChunk& chunk : server_.chunks()) {
+    EXPECT_LE(chunk.data().size(), size_t{1} << 20);
+    if (chunk.array() != v1::ClassifierChunk::ARRAY_WEIGHT) continue;
+    EXPECT_EQ(chunk.offset(), elements);
+    elements += chunk.data().size() / sizeof(double);
+  }
+  EXPECT_EQ(elements, 300'000u);
+  EXPECT_EQ(server_.chunks().back().array(), v1::ClassifierChunk::ARRAY_BIAS);
+}
+
+TEST_F(SeriesTest, GoesOnAfterLostConnections) {
+  for (int i = 0; i < 3; ++i) {
+    CallScript script;
+    script.end_after = 4;
+    script.status = kLost;
+    server_.next_call(script);
+  }
+  Classifier classifier{2, kDim, {1, 2, 3, 4, 5, 6}, {}};
+  Client client = connect();
+  Series series = client.open(test_open());
+  series.send_classifier(classifier);
+  send_batches(series, 25);
+  series.close();
+  expect_batches(25);
+  EXPECT_EQ(server_.opens().size(), 4u);
+  EXPECT_EQ(server_.chunks().size(), 4u) << "each call gets the classifier";
+}
+
+TEST_F(SeriesTest, SendsAgainWhatTheServerLacks) {
+  CallScript first;
+  first.end_after = 6;
+  first.status = kLost;
+  first.acknowledge = false;
+  CallScript second;
+  second.next_sequence = 2;
+  server_.next_call(first);
+  server_.next_call(second);
+  Client client = connect();
+  Series series = client.open(test_open());
+  send_batches(series, 10);
+  series.close();
+  const auto batches = server_.batches();
+  ASSERT_EQ(batches.size(), 6u + 8u);
+  EXPECT_EQ(batches[6].sequence(), 2u);
+  EXPECT_EQ(batches.back().sequence(), 9u);
+}
+
+TEST_F(SeriesTest, AsksForBatchesThatAreKeptNoLonger) {
+  CallScript first;
+  first.end_at_close = true;
+  first.status = kLost;
+  CallScript second;
+  second.next_sequence = 0;
+  server_.next_call(first);
+  server_.next_call(second);
+  Client client = connect();
+  Series series = client.open(test_open());
+  send_batches(series, 5);
+  while (series.received() < 5) std::this_thread::yield();
+  series.send(TestBatch(5).bytes());  // forgets what is acknowledged
+  try {
+    series.close();
+    FAIL() << "expected Rewound";
+  } catch (const Rewound& rewound) {
+    EXPECT_EQ(rewound.next_sequence(), 0u);
+  }
+}
+
+TEST_F(SeriesTest, ClosesAgainAfterAConnectionLostAtClose) {
+  CallScript first;
+  first.end_at_close = true;
+  first.status = kLost;
+  server_.next_call(first);
+  Client client = connect();
+  Series series = client.open(test_open());
+  send_batches(series, 3);
+  EXPECT_EQ(series.close().closed_ranks(), 1u);
+  expect_batches(3);
+}
+
+TEST_F(SeriesTest, CarriesTheServersRefusal) {
+  CallScript script;
+  script.end_after = 2;
+  script.status = {grpc::StatusCode::INVALID_ARGUMENT, "row 3: expected a label in [0, 2), got 7"};
+  server_.next_call(script);
+  Client client = connect();
+  Series series = client.open(test_open());
+  try {
+    send_batches(series, 10'000);
+    series.close();
+    FAIL() << "expected ServerError";
+  } catch (const ServerError& error) {
+    EXPECT_EQ(error.code(), "INVALID_ARGUMENT");
+    EXPECT_EQ(error.text(), "row 3: expected a label in [0, 2), got 7");
+    EXPECT_EQ(std::string(error.what()),
+              "server " + server_.address() + ": " + error.text() + " (INVALID_ARGUMENT)");
+  }
+  EXPECT_EQ(server_.opens().size(), 1u) << "a refusal is not tried again";
+}
+
+TEST_F(SeriesTest, WaitsForAcknowledgementsWhileTheWindowIsFull) {
+  CallScript script;
+  script.acknowledge = false;
+  server_.next_call(script);
+  ClientOptions options;
+  options.window_bytes = 500;  // a batch has some 100 bytes
+  Client client = connect(options);
+  std::atomic<bool> sent = false;
+  std::thread sender([&] {
+    Series series = client.open(test_open());
+    send_batches(series, 40);
+    series.close();
+    sent = true;
+  });
+  while (server_.batches().size() < 4) std::this_thread::yield();
+  while (!sent) {
+    server_.acknowledge_all();
+    std::this_thread::yield();
+  }
+  sender.join();
+  expect_batches(40);
+  EXPECT_LE(server_.most_unacknowledged(), 5u);
+}
+
+TEST_F(SeriesTest, GoesOnWhereAnEarlierCallStopped) {
+  CallScript script;
+  script.next_sequence = 7;
+  server_.next_call(script);
+  Client client = connect();
+  Series series = client.open(test_open());
+  EXPECT_EQ(series.next_sequence(), 7u);
+  series.send(TestBatch(7).bytes());
+  series.close();
+  EXPECT_EQ(server_.batches().front().sequence(), 7u);
+  EXPECT_EQ(server_.close()->batches(), 8u);
+}
+
+TEST_F(SeriesTest, RewoundToTheStartSendsEverything) {
+  CallScript script;
+  script.next_sequence = 7;
+  server_.next_call(script);
+  Client client = connect();
+  Series series = client.open(test_open());
+  series.rewind();
+  send_batches(series, 8);
+  series.close();
+  expect_batches(8);
+}
+
+TEST_F(SeriesTest, GivesUpOnAServerThatDoesNotComeBack) {
+  ClientOptions options;
+  options.reconnect_timeout = std::chrono::milliseconds(200);
+  Client client = connect(options);
+  Series series = client.open(test_open());
+  server_.shut_down();
+  try {
+    send_batches(series, 10'000);
+    series.close();
+    FAIL() << "expected ServerError";
+  } catch (const ServerError& error) {
+    EXPECT_EQ(error.code(), "UNAVAILABLE");
+  }
+}
+
+TEST_F(SeriesTest, GivesUpOnAServerThatDoesNotAnswer) {
+  CallScript script;
+  script.answer_open = false;
+  server_.next_call(script);
+  ClientOptions options;
+  options.call_timeout = std::chrono::milliseconds(200);
+  Client client = connect(options);
+  try {
+    client.open(test_open());
+    FAIL() << "expected ServerError";
+  } catch (const ServerError& error) {
+    EXPECT_EQ(error.code(), "DEADLINE_EXCEEDED");
+  }
+}
+
+TEST_F(SeriesTest, RefusesABatchLargerThanTheServerTakes) {
+  Client client = connect();
+  Series series = client.open(test_open());
+  const std::vector<std::byte> large(size_t{9} << 20);
+  BatchBytes batch;
+  batch.rows = 1;
+  batch.features = large;
+  EXPECT_THROW(series.send(batch), InvalidArgument);
+  send_batches(series, 2);
+  series.close();
+  expect_batches(2);
+}
+
+TEST_F(SeriesTest, ManyLargeBatchesAndAcknowledgementsDoNotBlockEachOther) {
+  Client client = connect();
+  Series series = client.open(test_open());
+  const std::vector<std::byte> bytes(size_t{256} << 10);
+  BatchBytes batch;
+  batch.rows = 1;
+  batch.features = bytes;
+  for (int i = 0; i < 300; ++i) series.send(batch);
+  series.close();
+  EXPECT_EQ(server_.batches().size(), 300u);
+}
+
+}  // namespace
+}  // namespace ncscope::client
