@@ -60,7 +60,7 @@ fi
 build_and_test release
 
 step "Python"
-attempt "python" tests/python/run.sh --junitxml="$PWD/$results/python.xml"
+attempt "python" env NCSCOPE_REQUIRE_BINARIES=1 tests/python/run.sh --junitxml="$PWD/$results/python.xml"
 
 if ((!quick)); then
   # Nothing suppressed: a report of a sanitizer is a failed test.
