@@ -14,15 +14,15 @@ using server::SampleBatch;
 using server::SampleLog;
 using server::SampleStore;
 
-constexpr size_t kDim = 3;
+constexpr size_t kColumns = 3;
 
 // `rows` rows whose values are `seed`, seed + 1, ...
 std::shared_ptr<SampleBatch> numbered_batch(size_t rows, float seed, bool predictions) {
-  std::vector<float> features(rows * kDim);
+  std::vector<float> features(rows * kColumns);
   for (size_t i = 0; i < features.size(); ++i) features[i] = seed + static_cast<float>(i);
   std::vector<int64_t> labels(rows);
   for (size_t i = 0; i < rows; ++i) labels[i] = static_cast<int64_t>(i % 5);
-  BatchSpec spec{5, kDim, DType::kFloat32, LabelWidth::kInt64, false, -100};
+  BatchSpec spec{5, kColumns, DType::kFloat32, LabelWidth::kInt64, false, -100};
   const auto bytes = [](const auto& values) { return std::as_bytes(std::span(values)); };
   RawBatch raw{rows, bytes(features), bytes(labels), {}};
   if (predictions) raw.predictions = bytes(labels);
@@ -31,10 +31,10 @@ std::shared_ptr<SampleBatch> numbered_batch(size_t rows, float seed, bool predic
 
 void expect_numbered(const Batch& batch, size_t rows, float seed, bool predictions) {
   ASSERT_EQ(batch.rows, rows);
-  ASSERT_EQ(batch.dim, kDim);
+  ASSERT_EQ(batch.dim, kColumns);
   ASSERT_EQ(batch.type, DType::kFloat32);
   ASSERT_EQ(batch.predictions != nullptr, predictions);
-  for (size_t i = 0; i < rows * kDim; ++i) {
+  for (size_t i = 0; i < rows * kColumns; ++i) {
     float value;
     std::memcpy(&value, static_cast<const char*>(batch.features) + i * sizeof(float),
                 sizeof(float));
@@ -61,7 +61,7 @@ TEST_P(SampleLogOrderTest, MemoryAndSpoolAreReadInOrder) {
     log.append(numbered_batch(10, static_cast<float>(100 * i), GetParam()));
   }
   EXPECT_EQ(store.memory_used(), 2 * one);
-  EXPECT_EQ(store.spool_used(), 3u * (10 * kDim * 4 + (GetParam() ? 80 : 40)));
+  EXPECT_EQ(store.spool_used(), 3u * (10 * kColumns * 4 + (GetParam() ? 80 : 40)));
   EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));  // the file has no name
   int seen = 0;
   log.for_each([&](const Batch& batch) {
