@@ -98,7 +98,7 @@ start_server() {
 if [[ ${NCSCOPE_SKIP_INSTALL:-0} != 1 ]]; then
   step "installing system packages that are missing" docker/install-deps.sh
 fi
-step "building the server and the command line (the first time takes minutes)" build_server
+step "building (minutes the first time; tail -f $log shows how far)" build_server
 step "preparing Python in $venv" prepare_python
 say "starting a server on loopback, data in $data"
 start_server
