@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "proto/convert/crc32c.h"
 #include "server/core/errors.h"
 
 namespace ncscope::server {
@@ -15,7 +16,17 @@ const char* array_name(ClassifierArray array) {
 
 std::string chunk_text(const char* name) { return std::string("classifier ") + name + ": "; }
 
+[[noreturn]] void refuse_different(ClassifierArray array, uint32_t sender, uint32_t rank) {
+  throw AlreadyExists(chunk_text(array_name(array)) + "expected the values that rank " +
+                      std::to_string(sender) + " sent, got different ones from rank " +
+                      std::to_string(rank));
+}
+
 }  // namespace
+
+uint32_t classifier_digest(const std::vector<double>& values) {
+  return crc32c(values.data(), values.size() * sizeof(double));
+}
 
 ClassifierUpload::ClassifierUpload(size_t num_classes, size_t dim, DType features,
                                    MemoryBudget& budget)
@@ -80,15 +91,28 @@ void SharedClassifier::submit(uint32_t rank, ClassifierArray which, ClassifierVa
   Array& array = arrays_[static_cast<size_t>(which)];
   const bool only_mine = array.values && array.sender == rank && !array.confirmed;
   if (!array.values || only_mine) {
-    array = {std::move(values), rank, false};
+    const uint32_t digest = classifier_digest(values.values);
+    array = {std::move(values), digest, rank, false};
     return;
   }
-  if (array.values->values != values.values) {
-    throw AlreadyExists(chunk_text(array_name(which)) + "expected the values that rank " +
-                        std::to_string(array.sender) + " sent, got different ones from rank " +
-                        std::to_string(rank));
-  }
+  if (array.values->values != values.values) refuse_different(which, array.sender, rank);
   if (array.sender != rank) array.confirmed = true;
+}
+
+void SharedClassifier::confirm(uint32_t rank, ClassifierArray which,
+                               const std::vector<double>& values) const {
+  const std::lock_guard lock(mutex_);
+  const Array& array = arrays_[static_cast<size_t>(which)];
+  if (!array.digest) {
+    throw FailedPrecondition(chunk_text(array_name(which)) + "rank " + std::to_string(rank) +
+                             " has closed without one");
+  }
+  if (array.digest != classifier_digest(values)) refuse_different(which, array.sender, rank);
+}
+
+std::optional<uint32_t> SharedClassifier::digest(ClassifierArray array) const {
+  const std::lock_guard lock(mutex_);
+  return arrays_[static_cast<size_t>(array)].digest;
 }
 
 void SharedClassifier::check_consistent() const {
@@ -109,7 +133,7 @@ std::optional<Classifier> SharedClassifier::get(size_t num_classes, size_t dim) 
 
 void SharedClassifier::clear() {
   const std::lock_guard lock(mutex_);
-  arrays_ = {};
+  for (Array& array : arrays_) array.values.reset();
 }
 
 }  // namespace ncscope::server

@@ -55,22 +55,33 @@ class ClassifierUpload {
   std::array<Array, 2> arrays_;
 };
 
+uint32_t classifier_digest(const std::vector<double>& values);
+
 // What the ranks of a series have sent. Thread-safe.
 class SharedClassifier {
  public:
   // Takes a complete array. Throws AlreadyExists if another rank has sent a different one.
   void submit(uint32_t rank, ClassifierArray array, ClassifierValues values);
 
+  // Recognises an array that a rank sends again after its Close, also after clear(). Throws
+  // AlreadyExists if it is a different one, FailedPrecondition if there is none.
+  void confirm(uint32_t rank, ClassifierArray array, const std::vector<double>& values) const;
+
+  // CRC-32C of an array; nothing where it was not sent.
+  std::optional<uint32_t> digest(ClassifierArray array) const;
+
   // Throws FailedPrecondition if there is a bias but no weight.
   void check_consistent() const;
 
   // Null where none was sent. Throws as check_consistent().
   std::optional<Classifier> get(size_t num_classes, size_t dim) const;
+  // Frees the values; the digests stay.
   void clear();
 
  private:
   struct Array {
     std::optional<ClassifierValues> values;
+    std::optional<uint32_t> digest;
     uint32_t sender = 0;
     bool confirmed = false;  // by a second rank
   };

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "proto/convert/crc32c.h"
 #include "server/core/errors.h"
 
 namespace ncscope::server {
@@ -63,8 +62,8 @@ void ReportedSession::add_classifier(const ClassifierPart& part) {
   const auto values = upload_.add(part);
   if (!values) return;
   const bool weight = part.array == ClassifierArray::kWeight;
-  const uint32_t checksum = crc32c(values->values.data(), values->values.size() * sizeof(double));
-  if (checksum != (weight ? attempt_.weight_digest : attempt_.bias_digest)) {
+  if (classifier_digest(values->values) !=
+      (weight ? attempt_.weight_digest : attempt_.bias_digest)) {
     refuse(std::string("classifier ") + (weight ? "weight" : "bias") + " is another one");
   }
 }

@@ -81,7 +81,7 @@ class Series {
   void merge_ranks(Device& device);
   std::optional<DecisionCounts> count_decisions(Device& device, const Classifier* classifier);
   v1::Report compute(Device& device, const Classifier* classifier);
-  ReportedAttempt describe_attempt(const Classifier* classifier) const;
+  ReportedAttempt describe_attempt() const;
   void publish(v1::Report report, const Classifier* classifier);
   void free_all();
 

@@ -152,11 +152,15 @@ void Series::add_classifier(uint32_t index, uint64_t session, const ClassifierPa
   Rank& rank = rank_at(index);
   const std::lock_guard lock(rank.mutex);
   require_writer(rank, session);
-  require_open(rank, index);
   if (!rank.upload) {
     rank.upload.emplace(spec_.num_classes, spec_.dim, batch_spec_->type, services_.memory);
   }
-  if (auto values = rank.upload->add(part)) {
+  auto values = rank.upload->add(part);
+  if (!values) return;
+  if (rank.closed) {
+    // A trainer that did not hear the answer to its Close repeats what came before it.
+    classifier_.confirm(index, part.array, values->values);
+  } else {
     classifier_.submit(index, part.array, std::move(*values));
   }
 }

@@ -5,7 +5,6 @@
 
 #include "kernels/decisions.h"
 #include "kernels/report.h"
-#include "proto/convert/crc32c.h"
 #include "proto/convert/report.h"
 #include "proto/convert/statistics_file.h"
 #include "server/core/errors.h"
@@ -13,10 +12,6 @@
 
 namespace ncscope::server {
 namespace {
-
-uint32_t digest(const std::vector<double>& values) {
-  return crc32c(values.data(), values.size() * sizeof(double));
-}
 
 v1::DecisionSource source_message(DecisionCounts::Source source) {
   switch (source) {
@@ -116,16 +111,14 @@ v1::Report Series::compute(Device& device, const Classifier* classifier) {
   return report;
 }
 
-ReportedAttempt Series::describe_attempt(const Classifier* classifier) const {
+ReportedAttempt Series::describe_attempt() const {
   ReportedAttempt attempt;
   attempt.attempt = open_.attempt();
   attempt.open = open_;
   // A state does not fix what batches look like; a rank that streams does.
   if (batch_spec_) write_batch_spec(*batch_spec_, attempt.open);
-  if (classifier != nullptr) {
-    attempt.weight_digest = digest(classifier->weight);
-    if (!classifier->bias.empty()) attempt.bias_digest = digest(classifier->bias);
-  }
+  attempt.weight_digest = classifier_.digest(ClassifierArray::kWeight);
+  attempt.bias_digest = classifier_.digest(ClassifierArray::kBias);
   for (uint32_t index = 0; index < spec_.world_size; ++index) {
     const Rank& rank = *ranks_[index];
     attempt.ranks.push_back({index, rank.checksums, rank.state_digest});
@@ -151,7 +144,7 @@ void Series::publish(v1::Report report, const Classifier* classifier) {
     const std::lock_guard lock(mutex_);
     if (drop_reason_) throw Aborted(*drop_reason_);
     report.set_partial(partial_);
-    auto inserted = services_.reports.insert(report, describe_attempt(classifier), file);
+    auto inserted = services_.reports.insert(report, describe_attempt(), file);
     published = {inserted.id, std::make_shared<const v1::Report>(std::move(report))};
     obsolete = std::move(inserted.obsolete_file);
     report_ = published.report;

@@ -120,10 +120,20 @@ TEST_F(ResumeTest, ARepeatedCloseGetsTheSameAnswer) {
     ASSERT_TRUE(opened);
     EXPECT_EQ(opened->next_sequence(), 4u);
     EXPECT_TRUE(call.batch(batches_[3]));
+    for (const auto& chunk : chunks_of(*samples_.classifier, 11)) call.chunk(chunk);
     const auto closed = call.close(4);
     ASSERT_TRUE(closed);
     EXPECT_EQ(closed->closed_ranks(), 1u);
     EXPECT_FALSE(closed->has_report());
+  }
+  {  // but another classifier is none
+    StreamCall call(live_.stub());
+    ASSERT_TRUE(call.open(open_));
+    Classifier other = *samples_.classifier;
+    other.bias[1] += 1;
+    for (const auto& chunk : chunks_of(other, 1000)) call.chunk(chunk);
+    EXPECT_FALSE(call.close(4));
+    expect_status(call.finish(), grpc::ALREADY_EXISTS, {"bias", "rank 0"});
   }
   {  // and nothing more is taken
     StreamCall call(live_.stub());
