@@ -1,4 +1,6 @@
 // The `ncscope` command line. Exit 0: done; 1: the input or the server refused it; 2: bad usage.
+#include <google/protobuf/stubs/logging.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -33,6 +35,12 @@ void add_commands(Context& context) {
   add_doctor_command(context);
 }
 
+// Libraries say on standard error what we say in one line.
+void quiet_libraries() {
+  google::protobuf::SetLogHandler(nullptr);
+  ::setenv("GRPC_VERBOSITY", "NONE", 0);
+}
+
 int run_action(const Context& context) {
   try {
     if (!context.action) throw UsageError("expected a command, got none (see ncscope --help)");
@@ -52,6 +60,7 @@ int run_action(const Context& context) {
 }
 
 int run_main(int argc, char** argv) {
+  quiet_libraries();
   CLI::App app("Measures neural collapse of networks while they train.", "ncscope");
   Context context{app, {}};
   app.set_version_flag("--version", std::string("ncscope ") + NCSCOPE_VERSION);

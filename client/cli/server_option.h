@@ -21,11 +21,19 @@ struct ServerOption {
   }
 };
 
+// Refuses what gRPC would take for something else, such as nothing or a host alone.
+inline std::string check_address(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  const bool complete = colon != std::string::npos && colon > 0 && colon + 1 < address.size();
+  return complete ? "" : "expected HOST:PORT, got '" + address + "'";
+}
+
 // Adds --server and --connect-timeout. NCSCOPE_SERVER sets the address too.
 inline void add_server_option(CLI::App& command, ServerOption& server) {
   server.address = kDefaultServer;
   command.add_option("--server", server.address, "address of the server, HOST:PORT")
       ->type_name("ADDR")
+      ->check(check_address)
       ->capture_default_str();
   command
       .add_option("--connect-timeout", server.connect_timeout_s,

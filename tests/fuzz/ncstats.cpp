@@ -1,6 +1,7 @@
 // libFuzzer target: a .ncstats file. Checksums of records are made right first, since no mutation
 // would get past them.
-#include <algorithm>
+#include <google/protobuf/stubs/logging.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -32,6 +33,8 @@ void repair_checksums(std::string& file) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static ncscope::testing::MemoryFile memory;
+  static const bool quiet = (google::protobuf::SetLogHandler(nullptr), true);
+  static_cast<void>(quiet);
   std::string file(reinterpret_cast<const char*>(data), size);
   if (size > 0 && data[size - 1] % 4 != 0) repair_checksums(file);
   memory.write(file);

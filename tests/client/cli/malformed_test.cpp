@@ -1,4 +1,6 @@
 // Every malformed file gives exit 1 and exactly one line.
+#include "ncscope/v1/statistics.pb.h"
+#include "proto/convert/crc32c.h"
 #include "tests/client/cli/cli.h"
 #include "tests/client/malformed_files.h"
 
@@ -46,6 +48,14 @@ TEST(CliMalformed, StatesAreRefusedInOneLine) {
   std::string flipped = good;
   flipped[good.size() / 2] ^= 1;
   refuse(flipped);
+  // A text that is not UTF-8, of which protobuf would complain by itself.
+  v1::StatisticsHeader header;
+  header.set_layout_version(1);
+  header.set_definitions_version("1");
+  std::string message = header.SerializeAsString();
+  message.back() = '\xff';
+  const auto length = static_cast<uint32_t>(message.size());
+  refuse("NCSTATS1" + raw<uint32_t>({length, crc32c(message.data(), length)}) + message);
 }
 
 }  // namespace

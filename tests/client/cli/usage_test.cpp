@@ -30,6 +30,8 @@ TEST_F(CliUsage, BadUsageExitsWith2AndOneLine) {
   expect_refusal(run_cli({"report", file_, "--local", "--server", "127.0.0.1:1"}), 2, "--local");
   expect_refusal(run_cli({"report", file_, "--server", "127.0.0.1:1", "--backend", "cpu"}), 2,
                  "--backend");
+  expect_refusal(run_cli({"report", file_, "--server", ""}), 2, "expected HOST:PORT, got ''");
+  expect_refusal(run_cli({"runs", "--server", "localhost"}), 2, "got 'localhost'");
   expect_refusal(run_cli({"report", "X.npy"}), 2, "--features X.npy --labels Y.npy");
   expect_refusal(run_cli({"report", "--features", "X.npy"}), 2, "both or neither");
   expect_refusal(run_cli({"report", file_, "--weight", "a", "--weight", "b"}), 2, "one KEY");
