@@ -147,8 +147,8 @@ void Accumulator::add_dropped(const Dropped& dropped) {
 
 Statistics Accumulator::finish(Device& device) {
   device.flush(sums_);
-  // Freed at the end, on the way out of an error too.
-  const ClassSums sums = std::exchange(sums_, ClassSums{});
+  // Left as they are until the result is there: where memory runs out, a caller may try again.
+  const ClassSums& sums = sums_;
   const size_t k = sums.num_classes;
   const size_t d = sums.dim;
   Statistics out = Statistics::empty(k, d, sums.type);
@@ -159,7 +159,8 @@ Statistics Accumulator::finish(Device& device) {
 
   const auto absent = static_cast<size_t>(std::count(sums.counts.begin(), sums.counts.end(), 0));
   out.means.reserve((k - absent) * d);
-  const Matrix scatter(sums.scatter.as<double>(), d, d);
+  device.copy_to_host(out.scatter.data(), sums.scatter.data(), d * d * sizeof(double));
+  const DeviceMatrix scatter = device.upload({out.scatter.data(), d, d});
   ClassReader reader(device, sums);
   for (size_t first = 0; first < k; first += reader.labels_per_run()) {
     const size_t last = std::min(k, first + reader.labels_per_run());
@@ -174,6 +175,7 @@ Statistics Accumulator::finish(Device& device) {
     const double variance = reader.diagonal()[j];
     out.scatter[j * d + j] = variance < 0 ? 0 : variance;  // below 0 by rounding only
   }
+  sums_ = {};
   return out;
 }
 

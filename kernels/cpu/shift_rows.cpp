@@ -12,7 +12,9 @@ using simd::kLanes;
   return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
 }
 
-// One row: tile = h - r, sums += h - r, column_squares += (h - r)^2, and both squared norms.
+// One row: tile = h - r, sums += h - r, column_squares += (h - r)^2, and both squared norms. The
+// difference is taken in float64 and rounded for the tile only: a mean good to float32 would turn
+// equal class means into distant ones.
 template <class Wire>
 [[gnu::always_inline]] inline void shift_row(const std::byte* in, size_t width,
                                              const typename Wire::T* reference, double* sums,
@@ -28,9 +30,9 @@ template <class Wire>
     Double8 sum;
     Wire::load8(in + j * sizeof(typename Wire::Element), h);
     simd::load(reference + j, r);
-    const T8 x = h - r;
-    simd::store(tile + j, x);
-    const Double8 wide = __builtin_convertvector(x, Double8);
+    const Double8 full = __builtin_convertvector(h, Double8);
+    const Double8 wide = full - __builtin_convertvector(r, Double8);
+    simd::store(tile + j, __builtin_convertvector(wide, T8));
     simd::load(sums + j, sum);
     sum += wide;
     simd::store(sums + j, sum);
@@ -40,17 +42,16 @@ template <class Wire>
     column += square;
     simd::store(column_squares + j, column);
     shifted_lanes += square;
-    const Double8 full = __builtin_convertvector(h, Double8);
     full_lanes += full * full;
   }
   for (size_t lane = 0; j < width; ++j, ++lane) {
     typename Wire::T h;
     Wire::load1(in + j * sizeof(typename Wire::Element), h);
-    const typename Wire::T x = h - reference[j];
-    tile[j] = x;
-    sums[j] += double{x};
-    column_squares[j] += double{x} * double{x};
-    shifted_lanes[lane] += double{x} * double{x};
+    const double x = double{h} - double{reference[j]};
+    tile[j] = static_cast<typename Wire::T>(x);
+    sums[j] += x;
+    column_squares[j] += x * x;
+    shifted_lanes[lane] += x * x;
     full_lanes[lane] += double{h} * double{h};
   }
   squares = sum_of_lanes(shifted_lanes);

@@ -62,8 +62,8 @@ TEST_P(AccumulatorTest, CollapsedClassesFarFromTheOriginLoseNoAccuracy) {
                                              .seed = 11});
       const Statistics expected = oracle_statistics(samples);
       const Statistics got = accumulate(samples, {256});
-      EXPECT_NEAR(trace_of(got.scatter, 48) / trace_of(expected.scatter, 48), 1, 1e-7);
-      EXPECT_LE(relative_error(got.within, expected.within), 1e-6);
+      EXPECT_NEAR(trace_of(got.scatter, 48) / trace_of(expected.scatter, 48), 1, 1e-10);
+      EXPECT_LE(relative_error(got.within, expected.within), 1e-10);
       Random random(5);
       for (int i = 0; i < 5; ++i) {
         const std::vector<double> u = random.normals(48);
@@ -133,7 +133,7 @@ TEST_P(AccumulatorTest, EveryTypeAndShapeMatchesTheOracle) {
       const Statistics got = accumulate(samples, {100, 1, 77});
       expect_close(got, oracle_statistics(samples),
                    wide ? tolerance::kDouble : tolerance::float_scatter(shape.dim),
-                   wide ? tolerance::kDouble : tolerance::kFloatEps);
+                   tolerance::kDouble);
       EXPECT_EQ(got.input_type, type);
       EXPECT_NO_THROW(got.check());
     }
