@@ -9,12 +9,37 @@
 namespace ncscope::metrics {
 namespace {
 
+// Off its diagonal, a scatter of float32 products is known to about 2^-24 of its trace.
+constexpr double kFloatScatterResolution = 0x1p-20;
+
+double scatter_trace(const Statistics& s) {
+  double trace = 0;
+  for (size_t j = 0; j < s.dim; ++j) trace += s.scatter[j * s.dim + j];
+  return trace / static_cast<double>(s.samples);
+}
+
+void set_pinv(Analysis& analysis, ReportValues& out) {
+  const BetweenSpectrum& between = analysis.between();
+  if (between.pinv_trace < 0) {
+    out.undefined("nc1.pinv",
+                  "S_W within the span of the class means is below what its products resolve");
+    return;
+  }
+  out.set("nc1.pinv", between.pinv_trace / static_cast<double>(analysis.present()));
+  const double trace = scatter_trace(analysis.statistics());
+  if (analysis.statistics().input_type == DType::kFloat64 || trace <= 0 ||
+      between.span_trace >= kFloatScatterResolution * trace) {
+    return;
+  }
+  out.warn("pinv_resolution",
+           "less than 2^-20 of tr S_W lies in the span of the class means, where float32 products "
+           "do not resolve it; send float64 features for an exact nc1.pinv");
+}
+
 // Share of tr S_W outside span(S_B), both traces of the same scatter matrix.
 void set_outside_span(Analysis& analysis, ReportValues& out) {
   const Statistics& s = analysis.statistics();
-  double trace = 0;
-  for (size_t j = 0; j < s.dim; ++j) trace += s.scatter[j * s.dim + j];
-  trace /= static_cast<double>(s.samples);
+  const double trace = scatter_trace(s);
   if (trace <= 0) {
     out.undefined("nc1.outside_span", "S_W is zero");
   } else if (analysis.between().rank == s.dim) {
@@ -64,7 +89,7 @@ void nc1_pinv(Analysis& analysis, ReportValues& out) {
     undefined_fields(out, "nc1", {"pinv", "outside_span"}, *reason);
     return;
   }
-  out.set("nc1.pinv", between.pinv_trace / static_cast<double>(analysis.present()));
+  set_pinv(analysis, out);
   set_outside_span(analysis, out);
 }
 
