@@ -31,7 +31,15 @@ void check_address(const std::string& text, const char* flag, bool insecure) {
 
 void add_options(CLI::App& app, ServerOptions& options, std::string& backend, int64_t& drain,
                  int64_t& idle_series) {
-  const auto bytes = CLI::AsSizeValue(false);
+  // Refuses a minus sign, which an unsigned number would turn into an unlimited budget.
+  const CLI::Validator bytes = CLI::Validator(
+                                   [](std::string& text) {
+                                     return text.find('-') == std::string::npos
+                                                ? std::string()
+                                                : "expected a size such as 512MB, got " + text;
+                                   },
+                                   "") &
+                               CLI::AsSizeValue(false);
   const auto add = [&app](const std::string& name, auto& value, const std::string& help) {
     std::string variable = "NCSCOPE_" + name;
     for (char& c : variable) c = c == '-' ? '_' : static_cast<char>(std::toupper(c));

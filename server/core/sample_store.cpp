@@ -95,7 +95,9 @@ int SampleStore::open_spool_file() {
 }
 
 void SampleLog::append(std::shared_ptr<const SampleBatch> batch) {
-  entries_.reserve(entries_.size() + 1);
+  if (entries_.size() == entries_.capacity()) {
+    entries_.reserve(std::max<size_t>(64, 2 * entries_.size()));
+  }
   const size_t bytes = batch->bytes();
   if (store_->take_memory(bytes)) {
     Entry entry;

@@ -54,7 +54,12 @@ std::optional<uint64_t> Series::attach(uint32_t rank_index, const SeriesSpec& sp
 void Series::detach(uint32_t index, uint64_t session) {
   Rank& rank = rank_at(index);
   const std::lock_guard rank_lock(rank.mutex);
-  if (rank.owner == session) rank.owner = 0;
+  if (rank.owner == session) {
+    rank.owner = 0;
+    // A stream that brought nothing keeps no memory: attach() reserves it anew.
+    const bool empty = rank.checksums.empty() && !rank.accumulator && !rank.upload && !rank.closed;
+    if (empty && !rank.state) rank.memory.release();
+  }
   const std::lock_guard lock(mutex_);
   --sessions_;
   last_used_ = std::chrono::steady_clock::now();

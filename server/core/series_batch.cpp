@@ -1,4 +1,5 @@
 // The path of a batch, and of a classifier chunk, through a Series.
+#include <algorithm>
 #include <cstring>
 
 #include "server/core/errors.h"
@@ -97,7 +98,10 @@ uint64_t Series::add_batch(uint32_t index, uint64_t session, const IncomingBatch
     throw FailedPrecondition("Batch: expected sequence " + std::to_string(next) + ", got " +
                              std::to_string(batch.sequence));
   }
-  rank.checksums.reserve(next + 1);
+  // Before the batch is applied, and by doubling: push_back below cannot fail.
+  if (rank.checksums.size() == rank.checksums.capacity()) {
+    rank.checksums.reserve(std::max<size_t>(64, 2 * rank.checksums.size()));
+  }
   apply(rank, batch);
   rank.checksums.push_back(checksum);
   return next;

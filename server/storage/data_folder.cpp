@@ -61,6 +61,12 @@ void DataFolder::check_version() {
     refuse_folder(root_, std::string("expected '") + kLayoutVersion + "' in VERSION, got '" +
                              version.substr(0, 64) + "'");
   }
+  // A folder of somebody else's: what lies under our names in it is not ours to clean.
+  for (const auto& ours : {spool(), statistics(), root_ / "reports.db"}) {
+    if (!std::filesystem::exists(std::filesystem::symlink_status(ours))) continue;
+    refuse_folder(root_, "expected a folder of ncscope-server (with a VERSION) or one without '" +
+                             ours.filename().string() + "'; name another folder");
+  }
   std::ofstream out(path);
   out << kLayoutVersion << "\n";
   out.close();

@@ -143,6 +143,16 @@ TEST(DataFolder, IsMadeLockedAndCleaned) {
   EXPECT_TRUE(std::filesystem::is_empty(again.spool()));
 }
 
+TEST(DataFolder, NothingOfSomebodyElsesIsTouched) {
+  for (const char* name : {"spool", "statistics"}) {
+    TemporaryFolder folder;
+    std::filesystem::create_directory(folder / name);
+    write_file(folder / name / "thesis.csv", "mine");
+    EXPECT_THROW(DataFolder(folder / "."), Error) << name;
+    EXPECT_EQ(read_file(folder / name / "thesis.csv"), "mine");
+  }
+}
+
 TEST(DataFolder, WhatIsNoneIsRefused) {
   TemporaryFolder folder;
   write_file(folder / "file", "x");
