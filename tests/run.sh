@@ -63,10 +63,11 @@ step "Python"
 attempt "python" env NCSCOPE_REQUIRE_BINARIES=1 tests/python/run.sh --junitxml="$PWD/$results/python.xml"
 
 if ((!quick)); then
-  # Nothing suppressed: a report of a sanitizer is a failed test.
+  # A report of a sanitizer is a failed test; tests/tsan.supp says what libraries TSan cannot see.
   export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
   export UBSAN_OPTIONS=print_stacktrace=1
-  export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+  export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:ignore_noninstrumented_modules=1
+  TSAN_OPTIONS+=:suppressions=$PWD/tests/tsan.supp
   build_and_test asan
   build_and_test tsan
   step "fuzzers"
