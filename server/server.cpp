@@ -18,9 +18,9 @@ constexpr std::chrono::seconds kCallGrace{1};
 
 Server::Server(const ServerOptions& options)
     : folder_(options.data),
-      services_(std::make_unique<Services>(options.limits, options.backend, options.devices,
-                                           folder_.spool(), folder_.database(),
-                                           folder_.statistics())),
+      services_(std::make_unique<Services>(
+          options.limits, [&] { return make_device(options.backend); }, options.devices,
+          folder_.spool(), folder_.database(), folder_.statistics())),
       engine_(std::make_unique<Engine>(*services_, options.idle_series)) {
   if (!options.http.empty()) {
     Address address = parse_address(options.http);

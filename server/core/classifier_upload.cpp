@@ -88,15 +88,35 @@ void ClassifierUpload::check_complete() const {
 
 void SharedClassifier::submit(uint32_t rank, ClassifierArray which, ClassifierValues values) {
   const std::lock_guard lock(mutex_);
+  require_acceptable(rank, which, values.values);
+  take(rank, which, std::move(values));
+}
+
+void SharedClassifier::submit(uint32_t rank, Classifier classifier) {
+  const std::lock_guard lock(mutex_);
+  require_acceptable(rank, ClassifierArray::kWeight, classifier.weight);
+  if (!classifier.bias.empty()) {
+    require_acceptable(rank, ClassifierArray::kBias, classifier.bias);
+    take(rank, ClassifierArray::kBias, {std::move(classifier.bias), {}});
+  }
+  take(rank, ClassifierArray::kWeight, {std::move(classifier.weight), {}});
+}
+
+void SharedClassifier::require_acceptable(uint32_t rank, ClassifierArray which,
+                                          const std::vector<double>& values) const {
+  const Array& array = arrays_[static_cast<size_t>(which)];
+  if (!array.values || array.is_of(rank) || array.values->values == values) return;
+  refuse_different(which, array.sender, rank);
+}
+
+void SharedClassifier::take(uint32_t rank, ClassifierArray which, ClassifierValues values) {
   Array& array = arrays_[static_cast<size_t>(which)];
-  const bool only_mine = array.values && array.sender == rank && !array.confirmed;
-  if (!array.values || only_mine) {
+  if (!array.values || array.is_of(rank)) {
     const uint32_t digest = classifier_digest(values.values);
     array = {std::move(values), digest, rank, false};
-    return;
+  } else if (array.sender != rank) {
+    array.confirmed = true;
   }
-  if (array.values->values != values.values) refuse_different(which, array.sender, rank);
-  if (array.sender != rank) array.confirmed = true;
 }
 
 void SharedClassifier::confirm(uint32_t rank, ClassifierArray which,

@@ -63,6 +63,10 @@ class SharedClassifier {
   // Takes a complete array. Throws AlreadyExists if another rank has sent a different one.
   void submit(uint32_t rank, ClassifierArray array, ClassifierValues values);
 
+  // The same for both arrays of a classifier; where one is refused, neither is taken. The memory is
+  // somebody else's.
+  void submit(uint32_t rank, Classifier classifier);
+
   // Recognises an array that a rank sends again after its Close, also after clear(). Throws
   // AlreadyExists if it is a different one, FailedPrecondition if there is none.
   void confirm(uint32_t rank, ClassifierArray array, const std::vector<double>& values) const;
@@ -84,7 +88,13 @@ class SharedClassifier {
     std::optional<uint32_t> digest;
     uint32_t sender = 0;
     bool confirmed = false;  // by a second rank
+    bool is_of(uint32_t rank) const { return sender == rank && !confirmed; }
   };
+  // Under mutex_.
+  void require_acceptable(uint32_t rank, ClassifierArray which,
+                          const std::vector<double>& values) const;
+  void take(uint32_t rank, ClassifierArray which, ClassifierValues values);
+
   mutable std::mutex mutex_;
   std::array<Array, 2> arrays_;
 };

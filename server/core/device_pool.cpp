@@ -11,11 +11,11 @@ DevicePool::Lease::~Lease() {
   if (device_) pool_->give_back(std::move(device_), long_job_);
 }
 
-DevicePool::DevicePool(Backend backend, size_t size)
+DevicePool::DevicePool(const MakeDevice& make, size_t size)
     : max_long_jobs_(std::max<size_t>(size, 2) - 1) {
   idle_.reserve(std::max<size_t>(size, 1));
   do {
-    idle_.push_back(make_device(backend));
+    idle_.push_back(make());
   } while (idle_.size() < size);
   info_ = idle_.front()->info();
 }

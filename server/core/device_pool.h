@@ -3,14 +3,16 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
 
-#include "kernels/backend.h"
 #include "kernels/device.h"
 
 namespace ncscope::server {
+
+using MakeDevice = std::function<std::unique_ptr<Device>()>;
 
 // Thread-safe. Outlives its leases.
 class DevicePool {
@@ -32,9 +34,9 @@ class DevicePool {
     bool long_job_;
   };
 
-  // Makes `size` >= 1 devices at once, so that a missing backend shows at start-up. Throws
-  // BackendUnavailable.
-  DevicePool(Backend backend, size_t size);
+  // Makes `size` >= 1 devices at once, so that a missing backend shows at start-up. Throws what
+  // `make` throws.
+  DevicePool(const MakeDevice& make, size_t size);
 
   // Waits for a device, for one batch.
   Lease lease();

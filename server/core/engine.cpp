@@ -16,7 +16,7 @@ class SeriesSession : public Session {
   SeriesSession(Engine& engine, std::shared_ptr<Series> series, uint32_t rank, uint64_t id,
                 uint64_t next_sequence)
       : engine_(engine),
-        activity_(engine),
+        activity_(engine.active_),
         series_(std::move(series)),
         rank_(rank),
         id_(id),
@@ -43,7 +43,7 @@ class SeriesSession : public Session {
 
  private:
   Engine& engine_;
-  Engine::Activity activity_;
+  const Activity activity_;
   const std::shared_ptr<Series> series_;
   const uint32_t rank_;
   const uint64_t id_;
@@ -76,6 +76,7 @@ auto Engine::with_room(const Action& action) {
 }
 
 std::unique_ptr<Session> Engine::open(const v1::Open& open) {
+  const Activity opening(active_);  // until the session counts itself
   require_accepting();
   return with_room([&] { return open_once(open); });
 }
@@ -107,7 +108,6 @@ std::unique_ptr<Session> Engine::open_once(const v1::Open& open) {
 CloseResult Engine::close_with_state(const SeriesKey& key, const v1::Open& open,
                                      const SeriesSpec& spec, StatisticsBundle bundle,
                                      uint32_t digest, Reservation memory) {
-  const Activity activity(*this);
   while (true) {
     auto found = with_room([&] { return registry_.find_or_make(key, open, spec); });
     if (auto* reported = std::get_if<ReportedAttempt>(&found)) {

@@ -11,6 +11,7 @@
 
 #include "ncscope/v1/service.pb.h"
 #include "proto/convert/statistics.h"
+#include "server/core/activity.h"
 #include "server/core/registry.h"
 #include "server/core/services.h"
 #include "server/core/session.h"
@@ -20,6 +21,12 @@ namespace ncscope::server {
 
 // Whether the caller of a waiting request is gone.
 using IsCancelled = std::function<bool()>;
+
+// A state read back, and the memory it takes.
+struct StoredState {
+  Reservation memory;
+  StatisticsBundle bundle;
+};
 
 // Thread-safe. Every method throws the errors of errors.h.
 class Engine {
@@ -41,7 +48,7 @@ class Engine {
                      const std::function<bool(const v1::Report&)>& sink);
   v1::DeleteRunResponse delete_run(const v1::DeleteRunRequest& request);
   // The merged state of the most recently reported epoch of its (run, split, layer).
-  StatisticsBundle get_statistics(const v1::GetStatisticsRequest& request);
+  StoredState get_statistics(const v1::GetStatisticsRequest& request);
 
   // From now on no new streams, and watchers end; what is open goes on.
   void begin_drain();
@@ -57,18 +64,6 @@ class Engine {
  private:
   friend class StateUpload;
   friend class SeriesSession;
-
-  // Counts one stream or state while it lives.
-  class Activity {
-   public:
-    explicit Activity(Engine& engine) : engine_(engine) { ++engine_.active_; }
-    Activity(const Activity&) = delete;
-    Activity& operator=(const Activity&) = delete;
-    ~Activity() { --engine_.active_; }
-
-   private:
-    Engine& engine_;
-  };
 
   void require_accepting() const;
   // Runs `action`; where that is refused for want of room, makes room by dropping idle series and

@@ -132,7 +132,7 @@ void Engine::watch_reports(const v1::WatchReportsRequest& request, const IsCance
   throw Cancelled("WatchReports: the caller is gone");
 }
 
-StatisticsBundle Engine::get_statistics(const v1::GetStatisticsRequest& request) {
+StoredState Engine::get_statistics(const v1::GetStatisticsRequest& request) {
   const SeriesKey key = parse_key(request.key());
   if (!services_.reports.find(key, false)) throw NotFound("no report of " + describe(key));
   const auto record = services_.reports.find_statistics(key);
@@ -142,8 +142,16 @@ StatisticsBundle Engine::get_statistics(const v1::GetStatisticsRequest& request)
                    (record ? ", epoch " + std::to_string(record->epoch) : std::string()));
   }
   const auto path = services_.statistics_folder / record->file;
+  std::error_code missing;
+  // The file holds one triangle of the scatter, memory both.
+  const uint64_t bytes = 2 * std::filesystem::file_size(path, missing);
   try {
-    return load_statistics(path);
+    StoredState state;
+    if (!missing) state.memory = services_.memory.reserve(bytes, "state of " + describe(key));
+    state.bundle = load_statistics(path);
+    return state;
+  } catch (const ResourceExhausted&) {
+    throw;
   } catch (const Error&) {
     std::error_code ignored;
     if (std::filesystem::exists(path, ignored)) throw;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "server/core/errors.h"
+#include "server/core/text.h"
 
 namespace ncscope::server {
 
@@ -12,12 +13,14 @@ std::optional<PublishedReport> Subscription::next(std::chrono::milliseconds time
   if (!queue_.empty()) {
     PublishedReport report = std::move(queue_.front());
     queue_.pop_front();
+    queued_bytes_ -= report.report->ByteSizeLong();
     return report;
   }
   if (overflowed_) {
-    throw ResourceExhausted("WatchReports: more than " + std::to_string(capacity_) +
-                            " reports were waiting to be read; ask ListReports for what is missing"
-                            " and watch again");
+    throw ResourceExhausted("WatchReports: more than " + std::to_string(limits_.reports) +
+                            " reports or " + format_bytes(limits_.bytes) +
+                            " were waiting to be read; ask ListReports for what is missing and"
+                            " watch again");
   }
   if (closed_) throw Unavailable("WatchReports: the server is shutting down");
   return std::nullopt;
@@ -25,11 +28,15 @@ std::optional<PublishedReport> Subscription::next(std::chrono::milliseconds time
 
 void Subscription::push(const PublishedReport& report) {
   if (!run_.empty() && report.report->key().run() != run_) return;
+  const size_t bytes = report.report->ByteSizeLong();
   const std::lock_guard lock(mutex_);
-  if (overflowed_ || queue_.size() == capacity_) {
+  const bool fits =
+      queue_.empty() || (queue_.size() < limits_.reports && queued_bytes_ + bytes <= limits_.bytes);
+  if (overflowed_ || !fits) {
     overflowed_ = true;
   } else {
     queue_.push_back(report);
+    queued_bytes_ += bytes;
   }
   changed_.notify_all();
 }
@@ -41,7 +48,7 @@ void Subscription::close() {
 }
 
 std::shared_ptr<Subscription> ReportHub::subscribe(std::string run) {
-  auto subscription = std::make_shared<Subscription>(std::move(run), queue_capacity_);
+  auto subscription = std::make_shared<Subscription>(std::move(run), limits_);
   const std::lock_guard lock(mutex_);
   if (closed_) subscription->close();
   std::erase_if(subscriptions_, [](const auto& weak) { return weak.expired(); });

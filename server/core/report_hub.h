@@ -20,12 +20,18 @@ struct PublishedReport {
   std::shared_ptr<const v1::Report> report;
 };
 
+// What may wait for one watcher; one report always may.
+struct QueueLimits {
+  size_t reports = 256;
+  size_t bytes = size_t{256} << 20;
+};
+
 class ReportHub;
 
 // The reports that one watcher has not seen yet; a bounded queue. Used by one thread.
 class Subscription {
  public:
-  Subscription(std::string run, size_t capacity) : run_(std::move(run)), capacity_(capacity) {}
+  Subscription(std::string run, QueueLimits limits) : run_(std::move(run)), limits_(limits) {}
 
   // The next report, or nothing after `timeout`. Throws ResourceExhausted where the watcher fell
   // behind and reports were lost, Unavailable where the server shuts down.
@@ -37,10 +43,11 @@ class Subscription {
   void close();
 
   const std::string run_;  // empty: all
-  const size_t capacity_;
+  const QueueLimits limits_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<PublishedReport> queue_;
+  size_t queued_bytes_ = 0;
   bool overflowed_ = false;
   bool closed_ = false;
 };
@@ -48,7 +55,7 @@ class Subscription {
 // Thread-safe.
 class ReportHub {
  public:
-  explicit ReportHub(size_t queue_capacity) : queue_capacity_(queue_capacity) {}
+  explicit ReportHub(QueueLimits limits = {}) : limits_(limits) {}
 
   // Reports of a run or, where empty, of all runs, from now on.
   std::shared_ptr<Subscription> subscribe(std::string run);
@@ -62,7 +69,7 @@ class ReportHub {
   void wait_for_change(uint64_t seen, std::chrono::milliseconds timeout);
 
  private:
-  const size_t queue_capacity_;
+  const QueueLimits limits_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::weak_ptr<Subscription>> subscriptions_;

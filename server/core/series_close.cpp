@@ -48,25 +48,21 @@ std::optional<CloseResult> Series::close_with_state(uint32_t index, const Series
                           " has been closed with other content: " + describe(key_));
     }
     if (!rank->closed) {
-      rank->owner = 0;  // a stream that sent nothing is over
-      if (bundle.classifier) {
-        Classifier& classifier = *bundle.classifier;
-        classifier_.submit(index, ClassifierArray::kWeight, {std::move(classifier.weight), {}});
-        if (!classifier.bias.empty()) {
-          classifier_.submit(index, ClassifierArray::kBias, {std::move(classifier.bias), {}});
-        }
-      }
+      if (bundle.classifier) classifier_.submit(index, std::move(*bundle.classifier));
       const uint64_t samples = bundle.statistics.samples;
       rank->state = std::move(bundle.statistics);
       rank->state_digest = digest;
-      rank->memory = std::move(memory);
+      // A stream without batches may be open; if the state is refused, it goes on.
+      Reservation streamed = std::exchange(rank->memory, std::move(memory));
       try {
         mark_closed(*rank, samples, false);
       } catch (...) {
-        rank->free_state();
+        rank->state.reset();
         rank->state_digest.reset();
+        rank->memory = std::move(streamed);
         throw;
       }
+      rank->owner = 0;  // a stream that sent nothing is over
     }
   }
   return report_if_complete();

@@ -19,16 +19,15 @@ namespace ncscope::server {
 
 // Each of them is thread-safe, and locked last: none calls back into a series.
 struct Services {
-  Services(const Limits& limits_, Backend backend, size_t devices_,
+  Services(const Limits& limits_, const MakeDevice& make_device, size_t devices_,
            const std::filesystem::path& spool, const std::filesystem::path& database,
            std::filesystem::path statistics)
       : limits(limits_),
         memory(limits_.state_memory_bytes),
         samples(spool, limits_.sample_memory_bytes),
-        devices(backend, devices_),
+        devices(make_device, devices_),
         reports(database),
-        statistics_folder(std::move(statistics)),
-        hub(256) {}
+        statistics_folder(std::move(statistics)) {}
 
   // A name that no file of this or an earlier server has.
   std::string next_statistics_file() {

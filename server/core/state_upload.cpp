@@ -29,6 +29,7 @@ size_t state_bytes(const v1::StatisticsHeader& header) {
 
 StateUpload::StateUpload(Engine& engine, const v1::Open& open)
     : engine_(engine),
+      activity_(engine.active_),
       open_(open),
       key_(parse_key(open.key())),
       spec_(parse_series_spec(open, engine.services().limits)) {

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "proto/convert/statistics.h"
+#include "server/core/activity.h"
 #include "server/core/incoming.h"
 #include "server/core/memory_budget.h"
 #include "server/core/series_key.h"
@@ -30,6 +31,7 @@ class StateUpload {
 
  private:
   Engine& engine_;
+  const Activity activity_;
   const v1::Open open_;
   const SeriesKey key_;
   const SeriesSpec spec_;

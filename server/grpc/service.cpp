@@ -55,7 +55,10 @@ Status Service::DeleteRun(ServerContext* /*context*/, const v1::DeleteRunRequest
 
 Status Service::GetStatistics(ServerContext* /*context*/, const v1::GetStatisticsRequest* request,
                               grpc::ServerWriter<v1::GetStatisticsResponse>* writer) {
-  return guarded([&] { send_statistics(engine_.get_statistics(*request), *writer); });
+  return guarded([&] {
+    const StoredState state = engine_.get_statistics(*request);
+    send_statistics(state.bundle, *writer);
+  });
 }
 
 Status Service::PutStatistics(ServerContext* context,

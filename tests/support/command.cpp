@@ -185,4 +185,6 @@ void ServerProcess::kill() { command_->stop(SIGKILL); }
 
 int ServerProcess::stop() { return command_->stop(SIGTERM); }
 
+std::string ServerProcess::log() const { return read_file(folder_ / "log"); }
+
 }  // namespace ncscope::testing

@@ -53,6 +53,8 @@ class ServerProcess {
   void kill();
   // Ends it as Ctrl-C would; returns its exit status.
   int stop();
+  // What it has written so far, sanitizers' reports too.
+  std::string log() const;
   // Starts it again with the same address and data.
   void start();
 

@@ -103,7 +103,7 @@ TEST_P(CliNumbers, TheServerReportsAsTheLocalMachine) {
       cli_report({"report", file, "--server", server.address(), "--run", "whole"});
   expect_same_numbers(local, remote, allowed(GetParam()));
   EXPECT_EQ(remote.key().run(), "whole");
-  EXPECT_EQ(server.stop(), 0);
+  EXPECT_EQ(server.stop(), 0) << server.log();
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, CliNumbers,

@@ -21,7 +21,7 @@ class CliServer : public ::testing::Test {
     write_zip(*folder_ / "half.npz", sample_entries(samples, 0, 100));
   }
   static void TearDownTestSuite() {
-    EXPECT_EQ(server_->stop(), 0);
+    EXPECT_EQ(server_->stop(), 0) << server_->log();
     server_.reset();
     folder_.reset();
   }

@@ -61,7 +61,7 @@ TEST(ClientWithServer, StatesOfTwoRanksGiveTheReportOfTheWhole) {
   const v1::Report report = client.report(open.key());
   EXPECT_EQ(report.nc1().pinv(), closed.report().nc1().pinv());
   EXPECT_EQ(client.report(open.key(), std::chrono::milliseconds(0), true).classes_size(), 0);
-  EXPECT_EQ(server.stop(), 0);
+  EXPECT_EQ(server.stop(), 0) << server.log();
 }
 
 TEST(ClientWithServer, ErrorsCarryTheServersTextAndCode) {
@@ -86,7 +86,7 @@ TEST(ClientWithServer, ErrorsCarryTheServersTextAndCode) {
   EXPECT_EQ(code_of([&] { client.delete_run("no/such name"); }), "INVALID_ARGUMENT");
   EXPECT_EQ(code_of([&] { client.open(v1::Open()); }), "INVALID_ARGUMENT");
   EXPECT_EQ(code_of([&] { client.put_statistics(v1::Open(), {}); }), "INVALID_ARGUMENT");
-  EXPECT_EQ(server.stop(), 0);
+  EXPECT_EQ(server.stop(), 0) << server.log();
 }
 
 TEST(ClientWithServer, AFileIsStreamedToItsEndThroughACrashOfTheServer) {
@@ -105,7 +105,7 @@ TEST(ClientWithServer, AFileIsStreamedToItsEndThroughACrashOfTheServer) {
   EXPECT_TRUE(crashed);
   const auto device = make_device(Backend::kCpu);
   testing::expect_same_numbers(measure::local_report(*device, set, named("crash")), remote, 1e-10);
-  EXPECT_EQ(server.stop(), 0);
+  EXPECT_EQ(server.stop(), 0) << server.log();
 }
 
 TEST(ClientWithServer, NoServerIsUnavailable) {

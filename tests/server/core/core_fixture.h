@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
+#include "kernels/backend.h"
 #include "server/core/engine.h"
 #include "server/grpc/messages.h"
 #include "server/storage/data_folder.h"
 #include "tests/server/samples.h"
 #include "tests/support/arrays.h"
+#include "tests/support/failing_device.h"
 
 namespace ncscope::testing {
 
@@ -16,8 +18,12 @@ class CoreTest : public ::testing::Test {
  protected:
   explicit CoreTest(const server::Limits& limits = {}, size_t devices = 2)
       : data_(folder_ / "data"),
-        services_(limits, Backend::kCpu, devices, data_.spool(), data_.database(),
-                  data_.statistics()),
+        services_(
+            limits,
+            [this] {
+              return std::make_unique<test::FailingDevice>(make_device(Backend::kCpu), memory_);
+            },
+            devices, data_.spool(), data_.database(), data_.statistics()),
         engine_(services_, std::chrono::hours(1)) {
     spdlog::set_level(spdlog::level::off);
   }
@@ -35,6 +41,7 @@ class CoreTest : public ::testing::Test {
     return session->close(batches.size(), false);
   }
 
+  test::AllocationLimit memory_;  // of the devices
   TemporaryFolder folder_;
   server::DataFolder data_;
   server::Services services_;

@@ -62,6 +62,64 @@ TEST_F(EngineTest, DrainingRefusesNewStreamsOnly) {
   EXPECT_EQ(engine_.active(), 0u);
 }
 
+TEST_F(EngineTest, AStateThatIsReceivedIsWaitedFor) {
+  const Samples samples = make_samples(40, 4, 3, DType::kFloat32, 3);
+  {
+    const server::StateUpload upload(engine_, open_for(samples));
+    EXPECT_EQ(engine_.active(), 1u);
+  }
+  EXPECT_EQ(engine_.active(), 0u);
+  engine_.begin_drain();
+  EXPECT_THROW(server::StateUpload(engine_, open_for(samples)), server::Unavailable);
+  EXPECT_EQ(engine_.active(), 0u);
+}
+
+TEST_F(EngineTest, AReportThatFindsNoMemoryIsMadeByTheNextClose) {
+  const Samples samples = make_samples(300, 10, 4, DType::kFloat32, 1);
+  v1::Open open = open_for(samples);
+  open.set_world_size(2);
+  const Samples parts[] = {samples.slice(0, 120), samples.slice(120, 180)};
+  ASSERT_FALSE(stream_all(open, parts[0], 64).report);
+  open.set_rank(1);
+  const auto session = engine_.open(open);
+  const auto batches = batches_of(parts[1], 64);
+  for (const v1::Batch& batch : batches) session->add_batch(server::incoming_batch(batch));
+  for (const auto& chunk : chunks_of(*samples.classifier, 1000)) {
+    session->add_classifier(server::incoming_part(chunk));
+  }
+  // Each time a little later: when ranks are finished, merged, decided about, and measured.
+  uint64_t failures = 0;
+  std::shared_ptr<const v1::Report> report;
+  for (; !report && failures < 1000; ++failures) {
+    memory_.left = static_cast<long>(failures);
+    try {
+      report = session->close(batches.size(), false).report;
+    } catch (const OutOfMemory&) {
+    }
+  }
+  EXPECT_GT(failures, 5u);
+  EXPECT_EQ(services_.counters.report_failures, failures - 1);
+  ASSERT_TRUE(report);
+  memory_.left = -1;
+  EXPECT_EQ(difference(local_report(samples), *report, 1e-6), "");
+  EXPECT_EQ(services_.memory.used(), 0u);
+}
+
+TEST_F(EngineTest, AStateThatDoesNotFitTheBudgetIsNotRead) {
+  const Samples samples = make_samples(40, 4, 3, DType::kFloat32, 4);
+  const v1::Open open = open_for(samples);
+  stream_all(open, samples, 20);
+  v1::GetStatisticsRequest request;
+  *request.mutable_key() = open.key();
+  {
+    const auto most = services_.memory.reserve(services_.memory.limit() - 100, "the test");
+    EXPECT_THROW(engine_.get_statistics(request), server::ResourceExhausted);
+  }
+  const server::StoredState state = engine_.get_statistics(request);
+  EXPECT_EQ(state.bundle.statistics.samples, 40u);
+  EXPECT_EQ(services_.memory.used(), state.memory.bytes());
+}
+
 TEST_F(EngineTest, WaitingNoticesTheCallerAndTheEnd) {
   v1::GetReportRequest request;
   request.mutable_key()->set_run("never");
@@ -80,7 +138,7 @@ TEST_F(EngineTest, UnknownStatesAreRemovedAtTheStart) {
   EXPECT_FALSE(std::filesystem::exists(left_behind));
   v1::GetStatisticsRequest request;
   request.mutable_key()->set_run("run");
-  EXPECT_EQ(engine_.get_statistics(request).statistics.samples, 40u);
+  EXPECT_EQ(engine_.get_statistics(request).bundle.statistics.samples, 40u);
 }
 
 // Many threads on few series: whoever wins, every answer is a report, a count or an error of ours.

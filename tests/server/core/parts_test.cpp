@@ -4,6 +4,7 @@
 
 #include <future>
 
+#include "kernels/backend.h"
 #include "server/address.h"
 #include "server/core/device_pool.h"
 #include "server/core/errors.h"
@@ -43,8 +44,10 @@ TEST(MemoryBudget, GivesBackWhatEnds) {
   EXPECT_THROW(budget.reserve(SIZE_MAX, "all"), server::ResourceExhausted);
 }
 
+std::unique_ptr<Device> cpu_device() { return make_device(Backend::kCpu); }
+
 TEST(DevicePool, ReportsLeaveADeviceToBatches) {
-  DevicePool pool(Backend::kCpu, 2);
+  DevicePool pool(cpu_device, 2);
   std::optional<DevicePool::Lease> report(pool.lease_for_report());
   auto second = std::async(std::launch::async, [&] { pool.lease_for_report(); });
   EXPECT_EQ(second.wait_for(milliseconds(20)), std::future_status::timeout);
@@ -54,7 +57,7 @@ TEST(DevicePool, ReportsLeaveADeviceToBatches) {
 }
 
 TEST(DevicePool, OneDeviceServesBoth) {
-  DevicePool pool(Backend::kCpu, 1);
+  DevicePool pool(cpu_device, 1);
   pool.lease_for_report();
   pool.lease();
   EXPECT_EQ(pool.info().backend, "cpu");
@@ -69,7 +72,7 @@ PublishedReport published(int64_t id, const std::string& run) {
 constexpr milliseconds kNow{0};
 
 TEST(ReportHub, SubscribersGetTheirRunInOrder) {
-  ReportHub hub(10);
+  ReportHub hub;
   const auto all = hub.subscribe("");
   const auto one = hub.subscribe("b");
   hub.publish(published(1, "a"));
@@ -81,7 +84,7 @@ TEST(ReportHub, SubscribersGetTheirRunInOrder) {
 }
 
 TEST(ReportHub, ASlowSubscriberIsTold) {
-  ReportHub hub(2);
+  ReportHub hub({.reports = 2});
   const auto slow = hub.subscribe("");
   for (int64_t id = 1; id <= 4; ++id) hub.publish(published(id, "a"));
   EXPECT_EQ(slow->next(kNow)->id, 1);
@@ -89,8 +92,22 @@ TEST(ReportHub, ASlowSubscriberIsTold) {
   EXPECT_THROW(slow->next(kNow), server::ResourceExhausted);
 }
 
+TEST(ReportHub, LargeReportsAreBoundedByTheirBytes) {
+  ReportHub hub({.reports = 10, .bytes = 100});
+  const auto slow = hub.subscribe("");
+  const std::string long_name(90, 'r');
+  hub.publish(published(1, long_name + long_name));  // one may always wait
+  EXPECT_EQ(slow->next(kNow)->id, 1);
+  hub.publish(published(2, long_name));
+  EXPECT_EQ(slow->next(kNow)->id, 2);
+  hub.publish(published(3, long_name));
+  hub.publish(published(4, long_name));
+  EXPECT_EQ(slow->next(kNow)->id, 3);
+  EXPECT_THROW(slow->next(kNow), server::ResourceExhausted);
+}
+
 TEST(ReportHub, CloseEndsEveryone) {
-  ReportHub hub(2);
+  ReportHub hub({.reports = 2});
   const auto early = hub.subscribe("");
   hub.publish(published(1, "a"));
   hub.close();
@@ -100,7 +117,7 @@ TEST(ReportHub, CloseEndsEveryone) {
 }
 
 TEST(ReportHub, VersionWakesWaiters) {
-  ReportHub hub(2);
+  ReportHub hub({.reports = 2});
   const uint64_t seen = hub.version();
   auto waiter =
       std::async(std::launch::async, [&] { hub.wait_for_change(seen, milliseconds(60'000)); });

@@ -174,6 +174,25 @@ TEST_F(StatisticsTest, ARankIsEitherStreamedOrAState) {
   ASSERT_TRUE(put_state(live_.stub(), open_, state).ok());
 }
 
+TEST_F(StatisticsTest, ARefusedStateEndsNoStreamAndLeavesNoClassifier) {
+  open_.set_world_size(2);
+  ASSERT_TRUE(stream_all(live_.stub(), open_, samples_.slice(0, 150), 64));
+  v1::Open second = open_;
+  second.set_rank(1);
+  StreamCall call(live_.stub());
+  ASSERT_TRUE(call.open(second));
+  Samples other = samples_.slice(150, 150);
+  other.classifier->bias[0] += 1;
+  expect_status(put_state(live_.stub(), second, state_of(other)), grpc::ALREADY_EXISTS,
+                {"classifier bias"});
+  ASSERT_TRUE(call.batch(batch_of(samples_, 0, 150, 150)));
+  const auto closed = call.close(1);
+  ASSERT_TRUE(closed && closed->has_report());
+  EXPECT_EQ(
+      difference(live_.undisturbed(samples_, open_for(samples_), 150), closed->report(), 1e-10),
+      "");
+}
+
 TEST_F(StatisticsTest, WrongStatesAreRefusedAndLeaveNothing) {
   const auto state = state_of(samples_);
   v1::Open open = open_;
