@@ -29,8 +29,9 @@ class Accumulator {
   // Counts rows that admission dropped.
   void add_dropped(const Dropped& dropped);
 
-  // The canonical state of everything added; the accumulator may not be used afterwards. Takes 8 d^2
-  // bytes more while it works. After an OutOfMemory it is as it was, and finish() may be tried again.
+  // The canonical state of everything added; the accumulator may not be used afterwards. Takes 8
+  // d^2 bytes more while it works. After an OutOfMemory it is as it was, and finish() may be tried
+  // again.
   Statistics finish(Device& device);
 
   uint64_t samples() const { return sums_.samples; }

@@ -4,8 +4,8 @@
 #include <cstring>
 #include <new>
 
-#include "kernels/copy_finite.h"
 #include "kernels/device_checks.h"
+#include "kernels/finite.h"
 
 namespace ncscope {
 namespace {
@@ -68,17 +68,19 @@ std::vector<int32_t> read_predictions(const RawBatch& raw, const BatchSpec& spec
   return predictions;
 }
 
-// Names the first feature of a row that is not finite.
-[[noreturn]] void refuse_row(DType type, const std::byte* row, size_t dim, size_t r) {
-  std::vector<double> values(dim);
-  convert(type, row, dim, values.data());
-  size_t column = 0;
-  while (column + 1 < dim && std::isfinite(values[column])) ++column;
-  const char* const name = std::isnan(values[column]) ? "NaN"
-                           : values[column] > 0       ? "+infinity"
-                                                      : "-infinity";
-  throw InvalidArgument("admit: expected finite features, got " + std::string(name) + row_text(r) +
-                        ", column " + std::to_string(column));
+std::string value_text(double value) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value > 0 ? "+infinity" : "-infinity";
+  return check::number_text(value);
+}
+
+// Names the first feature of a row that is not taken.
+void refuse_row(DType type, const std::byte* row, size_t dim, size_t r) {
+  const size_t column = first_refused(type, row, dim);
+  double value = 0;
+  convert(type, row + column * dtype_size(type), 1, &value);
+  check::require("admit", false, expected_features(type),
+                 value_text(value) + row_text(r) + ", column " + std::to_string(column));
 }
 
 }  // namespace
@@ -127,10 +129,11 @@ AdmittedBatch admit(const RawBatch& raw, const BatchSpec& spec) {
     const std::byte* const in = raw.features.data() + r * row_bytes;
     std::byte* const copy = out.features_.get() + r * row_bytes;
     if (copy_finite(spec.type, in, spec.dim, copy)) continue;
-    if (!spec.skip_nonfinite) refuse_row(spec.type, in, spec.dim, r);
+    const bool ignored = out.labels_[r] == kDroppedRow;
+    if (!ignored && !spec.skip_nonfinite) refuse_row(spec.type, in, spec.dim, r);
     // Zeros, so that no product with a dropped row spreads a NaN.
     std::memset(copy, 0, row_bytes);
-    if (out.labels_[r] == kDroppedRow) continue;  // counted already
+    if (ignored) continue;
     out.labels_[r] = kDroppedRow;
     ++out.dropped_.nonfinite;
   }

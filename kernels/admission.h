@@ -19,7 +19,7 @@ struct BatchSpec {
   size_t dim = 0;          // d
   DType type = DType::kFloat32;
   LabelWidth label_width = LabelWidth::kInt64;
-  bool skip_nonfinite = false;  // drop rows with a NaN or an infinity instead of refusing them
+  bool skip_nonfinite = false;  // drop rows with a feature that is not taken, not refuse them
   int64_t ignore_index = -100;  // rows with this label are dropped
 };
 
@@ -56,11 +56,12 @@ class AdmittedBatch {
   Dropped dropped_;
 };
 
-// Checks byte counts, labels and predictions (in [0, K)) and that every feature is finite, copying
-// the features in the same pass. Rows that are dropped stay in the batch, labelled kDroppedRow;
-// those with a NaN or an infinity become zeros. Throws InvalidArgument, naming expected and got:
-// byte counts, or row and value of the first bad label, or row and column of the first feature that
-// is not finite; OutOfMemory where the copy does not fit.
+// Checks byte counts, labels and predictions (in [0, K)) and that every feature is finite and of a
+// usable size (finite.h), copying the features in the same pass. Features of ignored rows may be
+// anything. Rows that are dropped stay in the batch, labelled kDroppedRow; those with a feature
+// that is not taken become zeros. Throws InvalidArgument, naming expected and got: byte counts, or
+// row and value of the first bad label, or row and column of the first feature that is not taken;
+// OutOfMemory where the copy does not fit.
 AdmittedBatch admit(const RawBatch& raw, const BatchSpec& spec);
 
 }  // namespace ncscope

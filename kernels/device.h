@@ -73,6 +73,7 @@ struct ClassSums {
   DType type = DType::kFloat32;
   uint64_t samples = 0;
   size_t tile_fill = 0;          // rows of `tile` in use
+  double tile_square = 0;        // largest ||h - r_y||^2 of them
   double sum_squares = 0;        // sum of ||h||^2
   std::vector<uint64_t> counts;  // [K] n_c, host
   std::vector<uint8_t> settled;  // [K] whether r_c is known, host
@@ -86,6 +87,13 @@ struct ClassSums {
   DeviceBuffer partial;          // [d, d] float, upper triangle of one tile's products; none for
                                  // double, whose products go straight into `scatter`
 };
+
+// Whether products in float32 hold a tile whose largest row has this squared norm: kTileRows of
+// them sum to less than 2^128, and 2^-24 of the largest is above 2^-126. False sends the tile the
+// slow way, in float64.
+inline bool products_fit(double tile_square) {
+  return tile_square == 0 || (tile_square > 0x1p-100 && tile_square < 0x1p115);
+}
 
 // Mean and sum of squared deviations of a stream of values; merges without cancellation.
 struct Moments {
@@ -162,8 +170,8 @@ class Device {
   // they are. A full tile is flushed.
   void accumulate(const Batch& batch, ClassSums& sums);
   // Moves the tile, full or not, into the scatter. Before, each class with rows that wait gets
-  // their mean as its r_c, rounded to T, and they are shifted. Products in T, sums across tiles in
-  // float64.
+  // their mean as its r_c, rounded to T, and they are shifted. Products in T, or in float64 where
+  // those of float32 would over- or underflow (see products_fit()); sums across tiles in float64.
   void flush(ClassSums& sums);
 
   // C = alpha op(A) op(B) + beta C; op is the transpose where the flag says so. beta = 0 does not
@@ -179,7 +187,7 @@ class Device {
   // Solves L L^T X = B in place of B, with L of cholesky().
   void cholesky_solve(ConstMatrix factor, Matrix b);
   // Eigenvalues, ascending, of a symmetric A; its rows become the orthonormal eigenvectors. Throws
-  // NumericalError where the iteration does not converge.
+  // NumericalError where the iteration does not converge, or the order is beyond the library's.
   std::vector<double> eigh(Matrix a);
   // out[r] = <a_r, b_r>, host result.
   std::vector<double> row_dots(ConstMatrix a, ConstMatrix b);

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 
-#include "client/files/finite.h"
 #include "client/files/text.h"
+#include "kernels/device_checks.h"
 #include "kernels/errors.h"
+#include "kernels/finite.h"
 
 namespace ncscope::files {
 namespace {
@@ -62,14 +63,18 @@ int64_t largest_index(IndexReader reader, const char* what, uint64_t limit,
 
 }  // namespace
 
-void require_finite(const SampleBlock& block, DType type, size_t dim) {
-  const auto at = first_nonfinite(type, block.features);
-  if (!at) return;
-  double value = 0;
-  convert(type, block.features.data() + *at * dtype_size(type), 1, &value);
-  throw InvalidArgument(block.name + ": row " + std::to_string(block.first_row + *at / dim) +
-                        ", column " + std::to_string(*at % dim) +
-                        ": expected a finite feature, got " + std::to_string(value));
+void require_finite(const SampleBlock& block, const BatchSpec& spec) {
+  const size_t width = dtype_size(spec.type);
+  for (size_t r = 0; r < block.rows; ++r) {
+    const std::byte* const row = block.features.data() + r * spec.dim * width;
+    const size_t column = first_refused(spec.type, row, spec.dim);
+    if (column == spec.dim || block.labels[r] == spec.ignore_index) continue;
+    double value = 0;
+    convert(spec.type, row + column * width, 1, &value);
+    throw InvalidArgument(block.name + ": row " + std::to_string(block.first_row + r) +
+                          ", column " + std::to_string(column) + ": expected " +
+                          expected_features(spec.type) + ", got " + check::number_text(value));
+  }
 }
 
 SampleSet::SampleSet(const SampleSources& sources) : places_(find_arrays(sources)) {

@@ -9,6 +9,7 @@
 
 #include "client/files/sample_sources.h"
 #include "client/files/values.h"
+#include "kernels/admission.h"
 #include "kernels/classifier.h"
 #include "kernels/dtype.h"
 
@@ -24,8 +25,9 @@ struct SampleBlock {
   std::vector<int64_t> predictions;  // [rows], or empty
 };
 
-// Throws InvalidArgument, naming file, row and column of the first feature that is not finite.
-void require_finite(const SampleBlock& block, DType type, size_t dim);
+// Throws InvalidArgument, naming file, row and column of the first feature that is not taken
+// (kernels/finite.h), in rows whose label is not to be ignored.
+void require_finite(const SampleBlock& block, const BatchSpec& spec);
 
 // Reads the classifier at once, and nothing of the samples but their headers.
 class SampleSet {

@@ -19,7 +19,7 @@ AdmittedBatch admit_block(const files::SampleBlock& block, const BatchSpec& spec
   try {
     return admit(raw, spec);
   } catch (const InvalidArgument& error) {
-    files::require_finite(block, spec.type, spec.dim);
+    files::require_finite(block, spec);
     throw InvalidArgument(block.name + ": rows from " + std::to_string(block.first_row) +
                           " on: " + error.what());
   }

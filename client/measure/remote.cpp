@@ -35,7 +35,7 @@ v1::Closed stream_set(client::Series& series, const files::SampleSet& set, const
   for (; reader.next(block); ++sequence) {
     read += block.rows;
     if (sequence < series.next_sequence()) continue;
-    if (!spec.skip_nonfinite) files::require_finite(block, spec.type, spec.dim);
+    if (!spec.skip_nonfinite) files::require_finite(block, spec);
     client::BatchBytes batch;
     batch.rows = block.rows;
     batch.features = block.features;

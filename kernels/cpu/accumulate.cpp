@@ -51,6 +51,7 @@ void for_slices(ThreadPool& pool, ClassSums& sums, const std::vector<ShiftRow>& 
       full += full_squares[i * slices + s];
     }
     class_squares[rows[i].label] += shifted;
+    sums.tile_square = std::max(sums.tile_square, shifted);
     sums.sum_squares += full;
   }
 }
@@ -100,13 +101,17 @@ void CpuDevice::do_accumulate(const Batch& batch, ClassSums& sums) {
 
 void CpuDevice::do_flush(ClassSums& sums) {
   settle_waiting(*pool_, sums);
+  double* const scatter = sums.scatter.as<double>();
   if (compute_type(sums.type) == DType::kFloat64) {
-    add_scatter(sums.tile.as<double>(), sums.tile_fill, sums.dim, sums.scatter.as<double>());
-  } else {
+    add_scatter(sums.tile.as<double>(), sums.tile_fill, sums.dim, scatter);
+  } else if (products_fit(sums.tile_square)) {
     add_scatter(*pool_, sums.tile.as<float>(), sums.tile_fill, sums.dim, sums.partial.as<float>(),
-                sums.scatter.as<double>());
+                scatter);
+  } else {
+    add_scatter_wide(sums.tile.as<float>(), sums.tile_fill, sums.dim, scatter);
   }
   sums.tile_fill = 0;
+  sums.tile_square = 0;
   sums.waiting.clear();
 }
 

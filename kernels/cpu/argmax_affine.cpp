@@ -159,24 +159,34 @@ class ArgmaxSweep {
   }
 
   void decide_exactly(Unclear& row, size_t c0, size_t classes, const T* dots) const {
-    std::vector<double> h;
+    std::vector<size_t> candidates;
     for (size_t j = 0; j < classes; ++j) {
-      if (double{dots[j]} + scores_.offset[c0 + j] < row.least) continue;
-      if (h.empty()) {
-        h.resize(dim_);
-        convert(batch_.type, features(row.row_in_batch, dim_ * dtype_size(batch_.type)), dim_,
-                h.data());
-        if (center_ != nullptr) {
-          for (size_t l = 0; l < dim_; ++l) h[l] -= center_[l];
-        }
+      if (double{dots[j]} + scores_.offset[c0 + j] < row.least) continue;  // a NaN may be any
+      candidates.push_back(c0 + j);
+    }
+    if (candidates.empty()) return;
+    std::vector<double> h(dim_);
+    convert(batch_.type, features(row.row_in_batch, dim_ * dtype_size(batch_.type)), dim_,
+            h.data());
+    if (center_ != nullptr) {
+      for (size_t l = 0; l < dim_; ++l) h[l] -= center_[l];
+    }
+    for (size_t first = 0; first < candidates.size(); first += kExactClasses) {
+      const size_t count = std::min(kExactClasses, candidates.size() - first);
+      const double* rows[kExactClasses];
+      double sums[kExactClasses];
+      // A short group scores its last class more than once.
+      for (size_t k = 0; k < kExactClasses; ++k) {
+        rows[k] = scores_.rows.row(candidates[first + std::min(k, count - 1)]);
       }
-      const double* const a = scores_.rows.row(c0 + j);
-      double score = 0;
-      for (size_t l = 0; l < dim_; ++l) score += a[l] * h[l];
-      score += scores_.offset[c0 + j];
-      if (score > row.best) {
-        row.best = score;
-        row.place = c0 + j;
+      exact_dots(rows, h.data(), dim_, sums);
+      for (size_t k = 0; k < count; ++k) {
+        const size_t place = candidates[first + k];
+        const double score = sums[k] + scores_.offset[place];
+        if (score > row.best) {  // not where it is NaN
+          row.best = score;
+          row.place = place;
+        }
       }
     }
   }

@@ -79,6 +79,17 @@ template <class V, class T>
 
 }  // namespace
 
+// Side by side: one such sum alone waits for every addition.
+NCSCOPE_CLONES void exact_dots(const double* const* rows, const double* h, size_t n, double* sums) {
+  Double8 total = {};
+  for (size_t j = 0; j < n; ++j) {
+    Double8 a;
+    for (size_t k = 0; k < kExactClasses; ++k) a[k] = rows[k][j];
+    total += a * h[j];
+  }
+  simd::store(sums, total);
+}
+
 NCSCOPE_CLONES void update_top_two(const float* dots, const double* offsets, size_t n, size_t first,
                                    TopTwo& top) {
   update_lanes<simd::Float8>(dots, offsets, n, first, top);

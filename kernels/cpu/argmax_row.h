@@ -17,6 +17,10 @@ struct TopTwo {
 void update_top_two(const float* dots, const double* offsets, size_t n, size_t first, TopTwo& top);
 void update_top_two(const double* dots, const double* offsets, size_t n, size_t first, TopTwo& top);
 
+// sums[k] = <rows[k], h>, each summed in the order of the columns.
+inline constexpr size_t kExactClasses = 8;
+void exact_dots(const double* const* rows, const double* h, size_t n, double* sums);
+
 // out[j] = in[j] - center[j], rounded; returns the squared norm before rounding. center may be
 // null.
 double center_row(const double* in, const double* center, size_t n, float* out);

@@ -87,8 +87,8 @@ std::vector<double> CpuDevice::do_eigh(Matrix a) {
   // The workspace of dsyevd, 1 + 6n + 2n^2, is counted in 32 bits.
   constexpr size_t kLargest = 32766;
   if (a.rows > kLargest) {
-    throw InvalidArgument("eigh: expected at most " + std::to_string(kLargest) + " rows, got " +
-                          std::to_string(a.rows));
+    throw NumericalError("eigh: LAPACK with 32-bit sizes takes at most " +
+                         std::to_string(kLargest) + " rows, got " + std::to_string(a.rows));
   }
   std::vector<double> values(a.rows);
   // Checks for NaN first, and answers -5 where there is one.

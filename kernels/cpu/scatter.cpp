@@ -1,6 +1,7 @@
 #include "kernels/cpu/scatter.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "kernels/cpu/blas.h"
 #include "kernels/cpu/simd.h"
@@ -29,6 +30,16 @@ void add_scatter(ThreadPool& pool, const float* tile, size_t rows, size_t dim, f
 
 void add_scatter(const double* tile, size_t rows, size_t dim, double* scatter) {
   blas::syrk_upper(true, dim, rows, 1.0, tile, dim, 1.0, scatter, dim);
+}
+
+void add_scatter_wide(const float* tile, size_t rows, size_t dim, double* scatter) {
+  constexpr size_t kRows = 128;
+  std::vector<double> block;
+  for (size_t first = 0; first < rows; first += kRows) {
+    const size_t count = std::min(kRows, rows - first);
+    block.assign(tile + first * dim, tile + (first + count) * dim);
+    add_scatter(block.data(), count, dim, scatter);
+  }
 }
 
 }  // namespace ncscope

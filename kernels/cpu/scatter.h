@@ -13,4 +13,7 @@ void add_scatter(ThreadPool& pool, const float* tile, size_t rows, size_t dim, f
                  double* scatter);
 void add_scatter(const double* tile, size_t rows, size_t dim, double* scatter);
 
+// The same with products of floats in double.
+void add_scatter_wide(const float* tile, size_t rows, size_t dim, double* scatter);
+
 }  // namespace ncscope

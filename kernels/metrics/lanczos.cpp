@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kMaxSteps = 300;
 constexpr size_t kStepsPerCheck = 5;
 constexpr double kTolerance = 1e-13;
+constexpr double kResidualTolerance = 1e-10;
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 
 using Vector = std::vector<double>;
@@ -110,13 +111,16 @@ std::vector<RitzValue> ritz_values(Vector diagonal, Vector off) {
   return values;
 }
 
-// Bound on the error of the largest Ritz value: its residual, or residual^2 over the gap to the
-// next one where that is smaller.
-double ritz_error(const std::vector<RitzValue>& ritz, double next_off) {
+// Whether the largest Ritz value is an eigenvalue. Its error is residual^2 over the gap to the next
+// one; but two eigenvalues that are nearly equal look like one in between until the residual is
+// small against their distance.
+bool has_converged(const std::vector<RitzValue>& ritz, double next_off) {
   const double residual = std::abs(next_off * ritz[0].last);
-  if (ritz.size() < 2) return residual;
+  const double size = std::abs(ritz[0].value);
+  if (residual <= kTolerance * size) return true;
+  if (residual > kResidualTolerance * size || ritz.size() < 2) return false;
   const double gap = ritz[0].value - ritz[1].value - std::abs(next_off * ritz[1].last);
-  return gap > residual ? residual * (residual / gap) : residual;
+  return gap > residual && residual * (residual / gap) <= kTolerance * size;
 }
 
 }  // namespace
@@ -138,9 +142,7 @@ std::optional<double> largest_eigenvalue(size_t n, const ApplyMatrix& apply) {
     const bool closed = k + 1 == n || next_off <= kTolerance * std::abs(diagonal[0]);
     if (closed || k + 1 == steps || (k + 1) % kStepsPerCheck == 0) {
       const std::vector<RitzValue> ritz = ritz_values(diagonal, off);
-      if (closed || ritz_error(ritz, next_off) <= kTolerance * ritz[0].value) {
-        return ritz[0].value;
-      }
+      if (closed || has_converged(ritz, next_off)) return ritz[0].value;
     }
     off.push_back(next_off);
     for (double& x : next) x /= next_off;

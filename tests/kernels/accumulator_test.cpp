@@ -4,10 +4,12 @@
 
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <span>
 
 #include "kernels/errors.h"
 #include "tests/support/devices.h"
+#include "tests/support/failing_device.h"
 #include "tests/support/oracle.h"
 #include "tests/support/random.h"
 #include "tests/support/samples.h"
@@ -167,14 +169,14 @@ TEST_P(AccumulatorTest, ManyThreadsGiveTheBitsOfOne) {
 }
 
 // Each row its own class, so that its mean is what was read: every finite value of both 16-bit
-// types.
+// types that admission takes.
 TEST_P(AccumulatorTest, ReadsEverySixteenBitValue) {
   for (const DType type : {DType::kFloat16, DType::kBFloat16}) {
     std::vector<double> values;
     for (uint32_t bits = 0; bits < 0x10000; ++bits) {
       const auto word = static_cast<uint16_t>(bits);
       const double value = decode(type, std::as_bytes(std::span(&word, 1)))[0];
-      if (std::isfinite(value)) values.push_back(value);
+      if (std::isfinite(value) && std::fabs(value) < 0x1p126) values.push_back(value);
     }
     const size_t d = 17;  // two vectors and one value alone
     values.resize(values.size() / d * d);
@@ -184,6 +186,48 @@ TEST_P(AccumulatorTest, ReadsEverySixteenBitValue) {
     EXPECT_EQ(samples.values, values);
     EXPECT_EQ(accumulate(samples).means, values) << dtype_name(type);
   }
+}
+
+// Squares of these are beyond what float32 holds, above or below.
+TEST_P(AccumulatorTest, LargeAndSmallFeaturesLoseNoAccuracy) {
+  const Samples plain =
+      make_clusters({.rows = 3000, .dim = 21, .num_classes = 4, .within_std = 0.3, .seed = 7});
+  for (const DType type : {DType::kFloat32, DType::kBFloat16}) {
+    for (const double scale : {0x1p-118, 0x1p-70, 0x1p70, 0x1p121}) {
+      SCOPED_TRACE(testing::Message() << dtype_name(type) << ", " << scale);
+      std::vector<double> values = plain.values;
+      for (double& x : values) x *= scale;
+      const Samples samples = make_samples(type, 4, 21, values, plain.labels);
+      const Statistics expected = oracle_statistics(samples);
+      const Statistics got = accumulate(samples, {256});
+      EXPECT_NO_THROW(got.check());
+      EXPECT_LE(relative_error(got.scatter, expected.scatter), 1e-6);
+      EXPECT_LE(relative_error(got.within, expected.within), 1e-10);
+      EXPECT_LE(relative_error(got.means, expected.means), tolerance::kDouble);
+    }
+  }
+}
+
+TEST_P(AccumulatorTest, FinishMayBeTriedAgainWhereMemoryRanOut) {
+  if (device().info().backend != "cpu") GTEST_SKIP() << "allocations of the CPU are counted";
+  const Samples samples =
+      make_clusters({.rows = 3000, .dim = 30, .num_classes = 20, .within_std = 0.1, .seed = 8});
+  AllocationLimit limit;
+  FailingDevice failing(find_device("cpu"), limit);
+  Accumulator accumulator(failing, samples.num_classes, samples.dim, samples.type);
+  accumulator.add(failing, samples.batch());
+  long failures = 0;
+  std::optional<Statistics> got;
+  for (; !got && failures < 100; ++failures) {
+    limit.left = failures;
+    try {
+      got = accumulator.finish(failing);
+    } catch (const OutOfMemory&) {
+    }
+  }
+  EXPECT_GT(failures, 1);
+  ASSERT_TRUE(got);
+  expect_same_bits(*got, accumulate(samples));
 }
 
 TEST_P(AccumulatorTest, SingletonsHaveNoSpreadAtAll) {

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "kernels/errors.h"
+#include "kernels/finite.h"
 #include "tests/support/random.h"
 #include "tests/support/wire.h"
 
@@ -89,8 +90,8 @@ TEST(Admission, NamesRowAndColumnOfTheFirstValueThatIsNotFinite) {
         std::vector<double> values(2 * dim, 1.0);
         values[place] = value;
         values.back() = place == 2 * dim - 1 ? value : kNaN;  // a later one is not named
-        const std::string expected = "admit: expected finite features, got " + std::string(name) +
-                                     " in row " + std::to_string(place / dim) + ", column " +
+        const std::string expected = "admit: expected " + expected_features(type) + ", got " +
+                                     name + " in row " + std::to_string(place / dim) + ", column " +
                                      std::to_string(place % dim);
         EXPECT_EQ(admission_refusal(make_raw(type, dim, values, {1, 2})), expected)
             << dtype_name(type);
@@ -99,12 +100,12 @@ TEST(Admission, NamesRowAndColumnOfTheFirstValueThatIsNotFinite) {
   }
 }
 
-TEST(Admission, PassesEveryFiniteValue) {
+TEST(Admission, PassesEveryFiniteValueUpToTheLimit) {
   const std::vector<std::vector<double>> values = {
-      {-0.0, 0x1p-149, -0x1p-126, std::numeric_limits<float>::max(), -0x1p127},
+      {-0.0, 0x1p-149, -0x1p-126, 0x1.fffffep125, -0x1p125},
       {-0.0, 0x1p-24, -0x1p-14, 65504, -65504},
-      {-0.0, 0x1p-133, -0x1p-126, 0x1.fep127, -0x1p127},
-      {-0.0, 0x1p-1074, -0x1p-1022, std::numeric_limits<double>::max(), -0x1p1023}};
+      {-0.0, 0x1p-133, -0x1p-126, 0x1.fep125, -0x1p125},
+      {-0.0, 0x1p-1074, -0x1p-1022, std::nextafter(0x1p240, 0), -0x1p239}};
   for (size_t i = 0; i < 4; ++i) {
     const RawWire wire = make_raw(kWireTypes[i], 5, values[i], {0});
     const AdmittedBatch admitted = admit(wire.raw(), wire.spec);
@@ -113,6 +114,29 @@ TEST(Admission, PassesEveryFiniteValue) {
     EXPECT_EQ(got, values[i]) << dtype_name(kWireTypes[i]);
     EXPECT_TRUE(std::signbit(got[0]));
   }
+}
+
+TEST(Admission, RefusesValuesWhoseDifferencesOrPowersWouldOverflow) {
+  const std::pair<DType, std::vector<double>> cases[] = {
+      {DType::kFloat32, {0x1p126, -0x1p126, std::numeric_limits<float>::max()}},
+      {DType::kBFloat16, {0x1p126, -0x1p127, 0x1.fep127}},
+      {DType::kFloat64, {0x1p240, -0x1p240, std::numeric_limits<double>::max()}}};
+  for (const auto& [type, values] : cases) {
+    for (const double value : values) {
+      const std::string text = admission_refusal(make_raw(type, 3, {1, 2, value}, {0}));
+      EXPECT_THAT(text, HasSubstr("in magnitude, got ")) << dtype_name(type) << value;
+      EXPECT_THAT(text, HasSubstr("in row 0, column 2")) << dtype_name(type) << value;
+    }
+  }
+}
+
+TEST(Admission, FeaturesOfIgnoredRowsMayBeAnything) {
+  RawWire wire = make_raw(DType::kFloat32, 2, {1, 2, kNaN, 3, 5, 6}, {1, -100, 2});
+  const AdmittedBatch admitted = admit(wire.raw(), wire.spec);
+  EXPECT_EQ(admitted.dropped().ignored, 1u);
+  EXPECT_EQ(admitted.dropped().nonfinite, 0u);
+  const auto* const features = static_cast<const float*>(admitted.view().features);
+  EXPECT_EQ(std::vector<float>(features, features + 6), (std::vector<float>{1, 2, 0, 0, 5, 6}));
 }
 
 TEST(Admission, DropsRowsThatAreNotFiniteOnRequest) {

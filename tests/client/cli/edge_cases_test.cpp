@@ -40,7 +40,7 @@ TEST_F(CliEdgeCase, NonfiniteFeatureIsRefusedNamingRowAndColumn) {
   for (const float value : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
     set_.features[7] = value;
     expect_refusal(run_cli({"report", set_.write(folder_)}), 1,
-                   "row 3, column 1: expected a finite");
+                   "row 3, column 1: expected finite");
   }
 }
 

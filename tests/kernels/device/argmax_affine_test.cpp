@@ -74,6 +74,21 @@ TEST_P(ArgmaxAffineTest, DuplicateRowsGiveTheLowestClass) {
   }
 }
 
+// Closer together than float32 can tell, as after a training that ended in one point.
+TEST_P(ArgmaxAffineTest, CentresThatNearlyCoincideAreToldApart) {
+  const size_t d = 50;
+  for (const size_t classes : {3, 8, 13, 600}) {
+    Random random(8);
+    const std::vector<double> point = random.normals(d);
+    std::vector<double> centers;
+    for (size_t c = 0; c < classes; ++c) {
+      for (size_t j = 0; j < d; ++j) centers.push_back(point[j] + 1e-12 * random.normal());
+    }
+    const Samples samples = make_clusters({.rows = 100, .dim = d, .num_classes = 3});
+    expect_exact(samples, centers, classes, {}, half_squares(centers, classes));
+  }
+}
+
 TEST_P(ArgmaxAffineTest, PointsHalfwayBetweenCentresGoWhereFloat64SaysThem) {
   const size_t d = 40;
   const size_t classes = 20;

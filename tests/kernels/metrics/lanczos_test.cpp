@@ -49,6 +49,18 @@ TEST(Lanczos, ALargestThatStandsAloneAmongMany) {
   EXPECT_NEAR(*largest_eigenvalue(values.size(), diagonal(values)), 1 + 1e-6, 1e-13);
 }
 
+TEST(Lanczos, TwoNearlyEqualOnesAreNotTakenForOneInBetween) {
+  for (const double distance : {1e-4, 1e-5, 1e-6, 1e-7, 1e-8}) {
+    std::vector<double> values;
+    for (int i = 0; i < 500; ++i) values.push_back(0.5 * std::cos(i));
+    values[100] = 1;
+    values[300] = 1 - distance;
+    const auto found = largest_eigenvalue(values.size(), diagonal(values));
+    ASSERT_TRUE(found) << distance;
+    EXPECT_NEAR(*found, 1, 1e-10) << distance;
+  }
+}
+
 TEST(Lanczos, SaysSoWhereItDoesNotConverge) {
   // The eigenvalues of a path graph crowd quadratically at both ends.
   std::vector<double> values;
