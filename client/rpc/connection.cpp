@@ -8,8 +8,13 @@ namespace {
 // A report of 250,000 classes has 20 MB of them.
 constexpr int kMaxReceivedBytes = 1 << 28;
 
-std::shared_ptr<grpc::Channel> make_channel(const std::string& address) {
+std::shared_ptr<grpc::Channel> make_channel(const std::string& address,
+                                            const ClientOptions& options) {
   grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS,
+                   static_cast<int>(options.keepalive_interval.count()));
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                   static_cast<int>(options.keepalive_timeout.count()));
   arguments.SetMaxReceiveMessageSize(kMaxReceivedBytes);
   // A connection of its own: channels of the same target would share one, and its failures.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
@@ -49,7 +54,7 @@ std::string status_code_name(grpc::StatusCode code) {
 Connection::Connection(std::string address, ClientOptions options)
     : address_(std::move(address)),
       options_(options),
-      channel_(make_channel(address_)),
+      channel_(make_channel(address_, options_)),
       stub_(v1::NeuralCollapseService::NewStub(channel_)) {
   if (wait_for_server(options_.connect_timeout)) return;
   throw ServerError("UNAVAILABLE",

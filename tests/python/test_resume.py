@@ -102,3 +102,23 @@ def test_reports_survive_a_restart(own_server, run_name):
         client.wait_ready(30)
         assert client.report(run_name, 0) == opened.report
         np.testing.assert_array_equal(client.statistics(run_name, 0).counts, [40] * 6)
+
+
+def test_classifiers_are_not_piled_up_for_a_server_that_hangs(own_server, run_name):
+    weight = np.ones((600, 500))  # 2.4 MB
+    options = ncscope.StreamOptions(in_flight_bytes=1 << 20, timeout=0.5)
+    with ncscope.Client(own_server.address) as client:
+        opened = client.stream(run_name, 0, num_classes=600, options=options)
+        opened.add(np.zeros((600, 500)), np.arange(600))
+        opened.flush()
+        own_server.process.send_signal(signal.SIGSTOP)
+        sent = []
+
+        def send_many():
+            for step in range(100):
+                opened.classifier(weight)
+                sent.append(step)
+
+        with pytest.raises(errors.DeadlineExceeded):
+            send_many()
+        assert len(sent) < 30

@@ -149,6 +149,14 @@ bool BackgroundCommand::running() {
   return pid_ > 0;
 }
 
+void BackgroundCommand::freeze() {
+  if (!running()) return;
+  ::kill(pid_, SIGSTOP);
+  int status = 0;
+  while (::waitpid(pid_, &status, WUNTRACED) < 0 && errno == EINTR) {
+  }
+}
+
 int BackgroundCommand::stop(int signal) {
   if (running()) {
     ::kill(pid_, signal);
@@ -184,6 +192,8 @@ void ServerProcess::start() {
 void ServerProcess::kill() { command_->stop(SIGKILL); }
 
 int ServerProcess::stop() { return command_->stop(SIGTERM); }
+
+void ServerProcess::freeze() { command_->freeze(); }
 
 std::string ServerProcess::log() const { return read_file(folder_ / "log"); }
 

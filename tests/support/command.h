@@ -35,6 +35,8 @@ class BackgroundCommand {
   ~BackgroundCommand();  // kills it if it still runs
 
   bool running();
+  // Stops it where it is; it stays like that until it is killed.
+  void freeze();
   // Sends a signal and waits for the end; returns the exit status as in CommandResult.
   int stop(int signal);
 
@@ -53,6 +55,8 @@ class ServerProcess {
   void kill();
   // Ends it as Ctrl-C would; returns its exit status.
   int stop();
+  // Makes it hang, as a machine that is gone does: its connections stay, and nobody answers.
+  void freeze();
   // What it has written so far, sanitizers' reports too.
   std::string log() const;
   // Starts it again with the same address and data.

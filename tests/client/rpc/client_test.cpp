@@ -89,6 +89,31 @@ TEST(ClientWithServer, ErrorsCarryTheServersTextAndCode) {
   EXPECT_EQ(server.stop(), 0) << server.log();
 }
 
+TEST(ClientWithServer, AServerThatHangsIsNoticed) {
+  ServerProcess server(testing::server_program());
+  ClientOptions options;
+  options.keepalive_interval = std::chrono::milliseconds(200);
+  options.keepalive_timeout = std::chrono::milliseconds(500);
+  options.reconnect_timeout = std::chrono::milliseconds(500);
+  Client client(server.address(), options);
+  v1::Open open;
+  *open.mutable_key() = named("hangs").key;
+  open.set_world_size(1);
+  open.set_num_classes(5);
+  open.set_dim(6);
+  open.set_data_type(v1::DATA_TYPE_FLOAT32);
+  open.set_label_type(v1::LABEL_TYPE_INT32);
+  Series series = client.open(open);
+  server.freeze();
+  try {
+    series.close();
+    FAIL() << "closed by a server that hangs";
+  } catch (const ServerError& error) {
+    EXPECT_EQ(error.code(), "UNAVAILABLE") << error.text();
+  }
+  server.kill();
+}
+
 TEST(ClientWithServer, AFileIsStreamedToItsEndThroughACrashOfTheServer) {
   const TemporaryFolder folder;
   ServerProcess server(testing::server_program());

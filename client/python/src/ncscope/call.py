@@ -21,6 +21,7 @@ class StreamCall:
         self._changed = threading.Condition()
         self._outbox: deque[bytes] = deque([open_request])
         self._half_closed = False
+        self.unsent = len(open_request)  # bytes that gRPC has not taken yet
         self.opened: service_pb2.Opened | None = None
         self.closed: service_pb2.Closed | None = None
         self.received = 0  # batches that the server has applied
@@ -34,6 +35,7 @@ class StreamCall:
         """Queues a request; the caller bounds how much is queued."""
         with self._changed:
             self._outbox.append(request)
+            self.unsent += len(request)
             self._changed.notify_all()
 
     def half_close(self) -> None:
@@ -60,7 +62,10 @@ class StreamCall:
             self._changed.wait_for(lambda: self._outbox or self._half_closed or self.ended)
             if self.ended or not self._outbox:
                 raise StopIteration
-            return self._outbox.popleft()
+            request = self._outbox.popleft()
+            self.unsent -= len(request)
+            self._changed.notify_all()
+            return request
 
     def _read(self) -> None:
         error: NcscopeError | None = None

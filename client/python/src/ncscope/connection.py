@@ -79,8 +79,12 @@ class Connection:
         self._call.send(data)
 
     def send_classifier(self, requests: list[bytes]) -> None:
-        """Queues the chunks of a classifier, which replace those of an earlier one."""
-        self._wait(lambda call: True)
+        """Queues the chunks of a classifier, which replace those of an earlier one.
+
+        Waits until what is queued already is down to `in_flight_bytes`, so that a trainer that
+        sends one at every step holds two of them at most.
+        """
+        self._wait(lambda call: call.unsent <= self._options.in_flight_bytes)
         self._classifier = requests
         for request in requests:
             self._call.send(request)
