@@ -61,6 +61,7 @@ struct DeviceInfo {
   std::vector<std::string> libraries;
   uint32_t parallelism = 0;  // host threads or multiprocessors
   std::string driver;        // empty where there is none
+  std::string advice{};      // what would make it faster, for people; empty where nothing would
 };
 
 // Rows that wait for one scatter update. Fixed, so that results do not depend on batch sizes.

@@ -58,8 +58,8 @@ void check_symmetric(const Statistics& s) {
     check::require(kCheck, s.scatter[i * d + i] >= 0, "scatter with a diagonal >= 0",
                    check::number_text(s.scatter[i * d + i]) + " at " + std::to_string(i));
   }
-  // By tiles, so that columns are read from cache.
-  constexpr size_t kTile = 32;
+  // By tiles of one cache line, so that columns are read from cache.
+  constexpr size_t kTile = 8;
   for (size_t i0 = 0; i0 < d; i0 += kTile) {
     for (size_t j = i0 + 1; j < d; ++j) {
       for (size_t i = i0; i < std::min(i0 + kTile, j); ++i) {

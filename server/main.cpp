@@ -62,6 +62,7 @@ int run(const ServerOptions& options) {
                NCSCOPE_VERSION, server.grpc_address(),
                server.http_address().empty() ? "no address" : server.http_address(), options.data,
                device.backend, device.name);
+  if (!device.advice.empty()) spdlog::warn("{}", device.advice);
   if (!options.port_file.empty()) write_port_file(options.port_file, server);
   const int number = signals.wait();
   spdlog::info("signal {}: shutting down", number);

@@ -57,6 +57,7 @@ void check_devices(const output::Style& style, bool& passed) {
     output::write_now(fact("device", name + ": " + info.name + ", " +
                                          std::to_string(info.parallelism) + " parallel units, " +
                                          joined_list(info.libraries) + ", " + info.math + " math"));
+    if (!info.advice.empty()) output::write_now(fact("", style.alert(info.advice)));
     output::write_now(check_heading("on " + name, style) +
                       check_lines(known_values_local(*device), style, passed) + "\n");
   }

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "kernels/cpu/blas.h"
+#include "kernels/cpu/blas_advice.h"
 
 namespace ncscope {
 namespace {
@@ -38,6 +39,7 @@ DeviceInfo CpuDevice::info() const {
   info.name = processor_name();
   info.math = "exact";
   info.libraries = {openblas_get_config(), lapack_version()};
+  info.advice = blas_advice();
   info.parallelism = static_cast<uint32_t>(pool_->threads());
   return info;
 }

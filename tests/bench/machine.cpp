@@ -1,5 +1,7 @@
 #include "tests/bench/machine.h"
 
+#include <benchmark/benchmark.h>
+
 #include <algorithm>
 #include <chrono>
 #include <fstream>
@@ -10,6 +12,11 @@
 #include "tests/support/random.h"
 
 namespace ncscope::bench {
+
+void describe_machine() {
+  benchmark::AddCustomContext("openblas_core", openblas_get_corename());
+  benchmark::AddCustomContext("openblas_threads", std::to_string(blas::threads()));
+}
 
 double sgemm_rate() {
   constexpr size_t n = 2048;

@@ -3,6 +3,9 @@
 
 namespace ncscope::bench {
 
+// Puts what BLAS computes with into the output's context.
+void describe_machine();
+
 // Flops per second of a [2048, 2048] x [2048, 2048] sgemm on all cores, best of a few.
 double sgemm_rate();
 
