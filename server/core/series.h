@@ -82,7 +82,9 @@ class Series {
   std::optional<DecisionCounts> count_decisions(Device& device, const Classifier* classifier);
   v1::Report compute(Device& device, const Classifier* classifier);
   ReportedAttempt describe_attempt() const;
-  void publish(v1::Report report, const Classifier* classifier);
+  // Writes the merged state to a file; returns its name.
+  std::string store_state(std::optional<Classifier> classifier);
+  void publish(v1::Report report, const std::string& state_file);
   void free_all();
 
   const SeriesKey key_;

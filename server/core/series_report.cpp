@@ -41,14 +41,14 @@ void explain_missing_decisions(v1::Report& report) {
 
 void Series::make_report() {
   const auto start = std::chrono::steady_clock::now();
-  const std::optional<Classifier> classifier = classifier_.get(spec_.num_classes, spec_.dim);
-  const Classifier* pointer = classifier ? &*classifier : nullptr;
+  std::optional<Classifier> classifier = classifier_.get(spec_.num_classes, spec_.dim);
   v1::Report report;
   {
     const DevicePool::Lease device = services_.devices.lease_for_report();
-    report = compute(*device, pointer);
+    report = compute(*device, classifier ? &*classifier : nullptr);
   }
-  publish(std::move(report), pointer);
+  const std::string file = store_state(std::move(classifier));
+  publish(std::move(report), file);
   const auto elapsed = std::chrono::duration_cast<std::chrono::microseconds>(
       std::chrono::steady_clock::now() - start);
   ++services_.counters.reports;
@@ -65,7 +65,8 @@ void Series::merge_ranks(Device& device) {
       rank.state = rank.accumulator->finish(device);
       rank.accumulator.reset();
     }
-    if (rank.state) merged_ = merged_ ? merge(device, *merged_, *rank.state) : *rank.state;
+    if (rank.state)
+      merged_ = merged_ ? merge(device, *merged_, *rank.state) : std::move(*rank.state);
     rank.state.reset();
   }
 }
@@ -126,17 +127,24 @@ ReportedAttempt Series::describe_attempt() const {
   return attempt;
 }
 
-void Series::publish(v1::Report report, const Classifier* classifier) {
-  StatisticsBundle bundle{key_message(key_), *merged_, std::nullopt};
-  if (classifier != nullptr) bundle.classifier = *classifier;
+std::string Series::store_state(std::optional<Classifier> classifier) {
   const std::string file = services_.next_statistics_file();
-  const std::filesystem::path path = services_.statistics_folder / file;
+  StatisticsBundle bundle{key_message(key_), std::move(*merged_), std::move(classifier)};
+  const struct Returned {
+    Statistics& lent;
+    Statistics& owner;
+    ~Returned() { owner = std::move(lent); }
+  } returned{bundle.statistics, *merged_};
   try {
-    save_statistics(path, bundle);
+    save_statistics(services_.statistics_folder / file, bundle);
   } catch (const Error& error) {
     throw ResourceExhausted("the merged state cannot be stored, close again to retry: " +
                             std::string(error.what()));
   }
+  return file;
+}
+
+void Series::publish(v1::Report report, const std::string& state_file) {
   PublishedReport published;
   std::optional<std::string> obsolete;
   std::error_code ignored;  // a file that cannot be removed now is removed at the next start
@@ -144,14 +152,14 @@ void Series::publish(v1::Report report, const Classifier* classifier) {
     const std::lock_guard lock(mutex_);
     if (drop_reason_) throw Aborted(*drop_reason_);
     report.set_partial(partial_);
-    auto inserted = services_.reports.insert(report, describe_attempt(), file);
+    auto inserted = services_.reports.insert(report, describe_attempt(), state_file);
     published = {inserted.id, std::make_shared<const v1::Report>(std::move(report))};
     obsolete = std::move(inserted.obsolete_file);
     report_ = published.report;
     phase_ = Phase::kReported;
     changed_.notify_all();
   } catch (...) {
-    std::filesystem::remove(path, ignored);
+    std::filesystem::remove(services_.statistics_folder / state_file, ignored);
     throw;
   }
   services_.hub.publish(published);

@@ -47,7 +47,7 @@ Statistics simplex_statistics(size_t classes, size_t dim, const std::vector<doub
 
 TEST_P(Collapse, AnExactSimplexHasTheIdealValues) {
   for (const auto& [classes, dim] :
-       {std::pair<size_t, size_t>{2, 2}, {10, 10}, {10, 512}, {33, 40}, {200, 256}}) {
+       {std::pair<size_t, size_t>{2, 2}, {10, 10}, {10, 512}, {33, 40}, {200, 256}, {1000, 2048}}) {
     SCOPED_TRACE(std::to_string(classes) + " in " + std::to_string(dim));
     const std::vector<double> rows = simplex_frame(classes, dim);
     const Classifier classifier = small_classifier(dim, rows);
