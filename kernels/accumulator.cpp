@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "kernels/device_checks.h"
@@ -156,6 +157,10 @@ Statistics Accumulator::finish(Device& device) {
   out.skipped_nonfinite = dropped_.nonfinite;
   out.ignored = dropped_.ignored;
   out.sum_squares = sums.sum_squares;
+  std::vector<double> squares(d);
+  device.copy_to_host(squares.data(), sums.column_squares.data(), d * sizeof(double));
+  out.scatter_resolution = dtype_epsilon(compute_type(sums.type)) / 2 *
+                           std::accumulate(squares.begin(), squares.end(), 0.0);
 
   const auto absent = static_cast<size_t>(std::count(sums.counts.begin(), sums.counts.end(), 0));
   out.means.reserve((k - absent) * d);

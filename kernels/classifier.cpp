@@ -5,17 +5,27 @@
 #include <optional>
 #include <string>
 
+#include "kernels/device_checks.h"
 #include "kernels/errors.h"
+#include "kernels/finite.h"
 
 namespace ncscope {
 namespace {
 
-std::optional<size_t> first_not_finite(const std::vector<double>& values) {
+// Of a value that is not finite or whose powers overflow.
+std::optional<size_t> first_unusable(const std::vector<double>& values) {
   // Without a branch per value, so that compilers vectorise it.
-  bool finite = true;
-  for (const double x : values) finite &= std::isfinite(x);
-  if (finite) return std::nullopt;
-  return std::ranges::find_if(values, [](double x) { return !std::isfinite(x); }) - values.begin();
+  bool usable = true;
+  for (const double x : values) usable &= std::fabs(x) < kMagnitudeLimit;
+  if (usable) return std::nullopt;
+  const auto found =
+      std::ranges::find_if(values, [](double x) { return !(std::fabs(x) < kMagnitudeLimit); });
+  return found - values.begin();
+}
+
+std::string fault(double value) {
+  if (!std::isfinite(value)) return " is not finite";
+  return ": expected a value below 2^220 in magnitude, got " + check::number_text(value);
 }
 
 }  // namespace
@@ -34,12 +44,12 @@ void Classifier::check() const {
     throw InvalidArgument("classifier: expected a bias of " + std::to_string(num_classes) +
                           " values, got " + std::to_string(bias.size()));
   }
-  if (const auto i = first_not_finite(weight)) {
+  if (const auto i = first_unusable(weight)) {
     throw InvalidArgument("classifier: the weight of class " + std::to_string(*i / dim) +
-                          ", column " + std::to_string(*i % dim) + " is not finite");
+                          ", column " + std::to_string(*i % dim) + fault(weight[*i]));
   }
-  if (const auto c = first_not_finite(bias)) {
-    throw InvalidArgument("classifier: the bias of class " + std::to_string(*c) + " is not finite");
+  if (const auto c = first_unusable(bias)) {
+    throw InvalidArgument("classifier: the bias of class " + std::to_string(*c) + fault(bias[*c]));
   }
 }
 

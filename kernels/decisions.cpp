@@ -94,7 +94,7 @@ void DecisionCounter::add(Device& device, const Batch& batch) {
   seen_batch_ = true;
 
   const std::vector<int32_t> nearest =
-      device.argmax_affine(batch, {centers_, center_, center_offset_});
+      device.argmax_affine(batch, {centers_, center_, center_offset_, true});
   std::vector<int32_t> scored;
   if (has_classifier_) scored = device.argmax_affine(batch, {weight_, {}, bias_});
   const int32_t* decided = has_classifier_ ? scored.data() : batch.predictions;

@@ -144,6 +144,9 @@ struct AffineScores {
   ConstMatrix rows;                // [m, d] a_c, device memory
   std::span<const double> center;  // [d], host; empty: 0
   std::span<const double> offset;  // [m] t_c, host
+  // The rows are points and t_c = -||a_c||^2 / 2, so that the largest score is the smallest
+  // distance: where scores are too close, distances themselves decide.
+  bool points = false;
 };
 
 class Device {
@@ -204,8 +207,9 @@ class Device {
   // tile; a and b are [P, d].
   double gram_residual(ConstMatrix a, ConstMatrix b, double alpha);
   // For each row h of the batch the c with the largest score; ties go to the lowest c. Dropped rows
-  // too. Decisions are those of float64 arithmetic in the order of the columns, whatever the
-  // device: a faster pass may only decide rows whose margin exceeds its own rounding error.
+  // too. Decisions are those of float64 arithmetic in the order of the columns, of sums of
+  // (a_cj - h_j)^2 for points, whatever the device: a faster pass may only decide rows whose margin
+  // exceeds its own rounding error.
   std::vector<int32_t> argmax_affine(const Batch& batch, const AffineScores& scores);
 
  private:

@@ -26,7 +26,7 @@ struct BFloat16Bits {
 struct Float64Bits {
   using Bits = uint64_t;
   static constexpr Bits kSign = 0x8000'0000'0000'0000, kExponent = 0x7ff0'0000'0000'0000,
-                        kRefused = 0x4ef0'0000'0000'0000;
+                        kRefused = 0x4db0'0000'0000'0000;
 };
 
 // Adding what takes the lowest refused exponent to the sign's place takes all above it there too.
@@ -112,7 +112,7 @@ std::string expected_features(DType type) {
     case DType::kFloat16:
       return "finite features";
     case DType::kFloat64:
-      return "finite features below 2^240 in magnitude";
+      return "finite features below 2^220 in magnitude";
   }
   refuse_type();
 }

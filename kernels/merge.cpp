@@ -89,6 +89,7 @@ Statistics merge(Device& device, const Statistics& a, const Statistics& b) {
   out.skipped_nonfinite = a.skipped_nonfinite + b.skipped_nonfinite;
   out.ignored = a.ignored + b.ignored;
   out.sum_squares = a.sum_squares + b.sum_squares;
+  out.scatter_resolution = a.scatter_resolution + b.scatter_resolution;
   for (size_t i = 0; i < out.scatter.size(); ++i) out.scatter[i] = a.scatter[i] + b.scatter[i];
 
   std::vector<uint32_t> either;

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "kernels/device_checks.h"
+#include "kernels/finite.h"
 
 namespace ncscope {
 
@@ -31,6 +32,19 @@ void check_values(const char* what, const std::vector<double>& values, double lo
     if (std::isfinite(values[i]) && values[i] >= lowest) continue;
     check::require(kCheck, false,
                    std::string(what) + (lowest == 0 ? " finite and >= 0" : " finite"),
+                   check::number_text(values[i]) + " at " + std::to_string(i));
+  }
+}
+
+// Powers of what is larger would overflow.
+void check_below(const char* what, const std::vector<double>& values, double limit) {
+  bool holds = true;
+  for (const double x : values) holds &= std::fabs(x) < limit;
+  if (holds) return;
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (std::fabs(values[i]) < limit) continue;
+    check::require(kCheck, false,
+                   std::string(what) + " below " + check::number_text(limit) + " in magnitude",
                    check::number_text(values[i]) + " at " + std::to_string(i));
   }
 }
@@ -85,9 +99,15 @@ void Statistics::check() const {
   check_classes(*this);
   constexpr double kAny = -std::numeric_limits<double>::infinity();
   check_values("sum_squares", {sum_squares}, 0);
+  check_values("scatter_resolution", {scatter_resolution}, 0);
   check_values("within", within, 0);
   check_values("means", means, kAny);
   check_values("scatter", scatter, kAny);
+  // Sums of 2^50 squares or less.
+  constexpr double kSquares = kMagnitudeLimit * kMagnitudeLimit * 0x1p50;
+  check_below("means", means, kMagnitudeLimit);
+  check_below("within", within, kSquares);
+  check_below("scatter", scatter, kSquares);
   check_symmetric(*this);
 }
 

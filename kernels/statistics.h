@@ -18,9 +18,12 @@ struct Statistics {
   size_t dim = 0;          // d
   DType input_type = DType::kFloat32;
   uint64_t samples = 0;            // N = sum of counts
-  uint64_t skipped_nonfinite = 0;  // rows dropped for a NaN or an infinity
+  uint64_t skipped_nonfinite = 0;  // rows dropped for a feature that is not taken (finite.h)
   uint64_t ignored = 0;            // rows dropped by ignore_index
   double sum_squares = 0;          // sum of ||h||^2, feature units squared
+  // Size of the rounding error of u^T N S_W u for a unit vector u, feature units squared: half the
+  // spacing of what products were taken in, times the trace of what was multiplied.
+  double scatter_resolution = 0;
 
   std::vector<uint32_t> classes;  // [P] labels, ascending
   std::vector<uint64_t> counts;   // [P] n_c >= 1
@@ -34,7 +37,8 @@ struct Statistics {
   size_t present() const { return classes.size(); }
 
   // Throws InvalidArgument if the arrays do not fit each other or hold what no samples can give
-  // (unsorted classes, a zero count, a value that is not finite, negative sums of squares).
+  // (unsorted classes, a zero count, negative sums of squares, a value that is not finite or whose
+  // powers overflow).
   void check() const;
 };
 

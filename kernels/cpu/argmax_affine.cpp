@@ -2,7 +2,7 @@
 // classes at a time, in float32 (float64 for float64 features), and only the two largest scores of
 // a row are kept. A row whose margin its rounding error could explain is decided in float64
 // instead: the classes that could be the largest are scored by a plain loop in the order of the
-// columns.
+// columns, points by their distance.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -132,8 +132,7 @@ class ArgmaxSweep {
       }
     });
     for (size_t i = 0; i < count; ++i) {
-      // Not std::max, which would lose a NaN.
-      if (!(class_norms_[i] <= largest_norm_)) largest_norm_ = class_norms_[i];
+      largest_norm_ = std::max(largest_norm_, class_norms_[i]);
     }
   }
 
@@ -179,10 +178,14 @@ class ArgmaxSweep {
       for (size_t k = 0; k < kExactClasses; ++k) {
         rows[k] = scores_.rows.row(candidates[first + std::min(k, count - 1)]);
       }
-      exact_dots(rows, h.data(), dim_, sums);
+      if (scores_.points) {
+        exact_distances(rows, h.data(), dim_, sums);
+      } else {
+        exact_dots(rows, h.data(), dim_, sums);
+      }
       for (size_t k = 0; k < count; ++k) {
         const size_t place = candidates[first + k];
-        const double score = sums[k] + scores_.offset[place];
+        const double score = scores_.points ? -sums[k] : sums[k] + scores_.offset[place];
         if (score > row.best) {  // not where it is NaN
           row.best = score;
           row.place = place;

@@ -90,6 +90,18 @@ NCSCOPE_CLONES void exact_dots(const double* const* rows, const double* h, size_
   simd::store(sums, total);
 }
 
+NCSCOPE_CLONES void exact_distances(const double* const* rows, const double* h, size_t n,
+                                    double* sums) {
+  Double8 total = {};
+  for (size_t j = 0; j < n; ++j) {
+    Double8 a;
+    for (size_t k = 0; k < kExactClasses; ++k) a[k] = rows[k][j];
+    const Double8 difference = a - h[j];
+    total += difference * difference;
+  }
+  simd::store(sums, total);
+}
+
 NCSCOPE_CLONES void update_top_two(const float* dots, const double* offsets, size_t n, size_t first,
                                    TopTwo& top) {
   update_lanes<simd::Float8>(dots, offsets, n, first, top);

@@ -20,6 +20,8 @@ void update_top_two(const double* dots, const double* offsets, size_t n, size_t 
 // sums[k] = <rows[k], h>, each summed in the order of the columns.
 inline constexpr size_t kExactClasses = 8;
 void exact_dots(const double* const* rows, const double* h, size_t n, double* sums);
+// sums[k] = ||rows[k] - h||^2, likewise.
+void exact_distances(const double* const* rows, const double* h, size_t n, double* sums);
 
 // out[j] = in[j] - center[j], rounded; returns the squared norm before rounding. center may be
 // null.

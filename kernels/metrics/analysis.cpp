@@ -30,6 +30,10 @@ Analysis::Analysis(Device& device, const Statistics& statistics, const Classifie
   center_means();
   if (present() < 2) {
     no_between_ = "fewer than two classes are present";
+  } else if (const double apart =
+                 largest_deviation({statistics.means.data(), present(), dim()}, global_mean_);
+             apart > 0 && apart < kSmallestDeviation) {
+    no_between_ = "the class means differ by less than 2^-220, whose powers underflow";
   } else if (std::ranges::all_of(zero_means_, std::identity())) {
     no_between_ = "all class means are equal";
   }
@@ -45,8 +49,9 @@ void Analysis::center_means() {
   const double center_resolution = kVectorRounding * norm_of(global_mean_);
   for (size_t c = 0; c < present(); ++c) {
     between_trace_ += weights_[c] * squared_mean_norms_[c];
-    zero_means_.push_back(std::sqrt(squared_mean_norms_[c]) <=
-                          mean_resolution_[c] + center_resolution);
+    const double resolution = mean_resolution_[c] + center_resolution;
+    zero_means_.push_back(std::sqrt(squared_mean_norms_[c]) <= resolution);
+    mean_noise_ += weights_[c] * resolution * resolution;
   }
   if (present() >= 2) mean_etf_inner_ = etf_inner(device_, centered_means_, squared_mean_norms_);
 }
@@ -56,7 +61,7 @@ const BetweenSpectrum& Analysis::between() {
     mean_pairs();
     between_ = between_spectrum(
         device_, centered_means_, weights_, {statistics_.scatter.data(), dim(), dim()},
-        static_cast<double>(statistics_.samples), std::move(mean_products_));
+        static_cast<double>(statistics_.samples), mean_noise_, std::move(mean_products_));
   }
   return *between_;
 }

@@ -66,6 +66,7 @@ class Analysis {
   std::vector<double> within_variances_;
   std::vector<double> raw_mean_norms_;
   std::vector<double> mean_resolution_;  // [P] rounding error of mu_c, as a length
+  double mean_noise_ = 0;                // mean square of the rounding errors of M's rows
   double within_trace_ = 0;
   double between_trace_ = 0;
   DeviceMatrix centered_means_;

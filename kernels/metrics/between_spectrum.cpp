@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 #include <optional>
+#include <random>
 #include <utility>
 #include <vector>
 
@@ -83,13 +84,27 @@ double trace_of_solution(Device& device, ConstMatrix factor, ConstMatrix s) {
   return trace;
 }
 
+// tr((L L^T)^-1) as the mean of z^T (L L^T)^-1 z over some vectors z of random signs (Hutchinson).
+double estimated_inverse_trace(Device& device, ConstMatrix factor) {
+  constexpr size_t kVectors = 16;
+  std::mt19937_64 random(1);
+  std::vector<double> signs(factor.rows * kVectors);
+  for (double& sign : signs) sign = (random() & 1) != 0 ? 1 : -1;
+  const DeviceMatrix solved = device.upload({signs.data(), factor.rows, kVectors});
+  device.cholesky_solve(factor, solved);
+  std::vector<double> host(signs.size());
+  device.download(solved, host.data());
+  return std::inner_product(signs.begin(), signs.end(), host.begin(), 0.0) / kVectors;
+}
+
 // One S_B, by whichever of the two routes its shape asks for.
 class BetweenScatter {
  public:
-  BetweenScatter(Device& device, ConstMatrix means, std::span<const double> weights,
+  BetweenScatter(Device& device, ConstMatrix means, std::span<const double> weights, double noise,
                  DeviceMatrix products)
       : device_(device),
         means_(means),
+        noise_(noise),
         gram_route_(means.rows - 1 <= means.cols),
         equal_weights_(std::ranges::all_of(weights, [&](double w) { return w == weights[0]; })),
         products_(std::move(products)) {
@@ -109,8 +124,8 @@ class BetweenScatter {
   size_t order() const { return gram_route_ ? means_.rows : means_.cols; }
   size_t full_rank() const { return std::min(means_.rows - 1, means_.cols); }
   double cutoff_at(double largest) const {
-    return static_cast<double>(std::max(means_.rows, means_.cols)) *
-           std::numeric_limits<double>::epsilon() * largest;
+    const auto size = static_cast<double>(std::max(means_.rows, means_.cols));
+    return std::max(size * std::numeric_limits<double>::epsilon() * largest, noise_);
   }
 
   // BB^T or B^T B.
@@ -180,9 +195,11 @@ class BetweenScatter {
         out.pinv_trace += dots[0][c];
         out.span_trace += root_weights_[c] * dots[1][c];
       }
+      out.inverse_trace = trace_of_product(device_, weighted_, weighted_);
     } else {
       for (size_t i = 0; i < n; ++i) out.span_trace += scatter.row(i)[i];
       out.pinv_trace = trace_of_solution(device_, factor, scatter);
+      out.inverse_trace = estimated_inverse_trace(device_, factor);
     }
     return out;
   }
@@ -215,12 +232,14 @@ class BetweenScatter {
       const double variance = gram_route_ ? along[k] / lambda : along[k];
       out.span_trace += variance;
       out.pinv_trace += variance / lambda;
+      out.inverse_trace += 1 / lambda;
     }
     return out;
   }
 
   Device& device_;
   ConstMatrix means_;
+  double noise_;
   bool gram_route_;
   bool equal_weights_;
   DeviceMatrix products_;  // MM^T, or empty
@@ -231,13 +250,14 @@ class BetweenScatter {
 }  // namespace
 
 BetweenSpectrum between_spectrum(Device& device, ConstMatrix means, std::span<const double> weights,
-                                 ConstMatrix scatter, double samples, DeviceMatrix products) {
+                                 ConstMatrix scatter, double samples, double noise,
+                                 DeviceMatrix products) {
   if (means.rows < 2) {
     throw InvalidArgument("between_spectrum: expected at least two classes, got " +
                           std::to_string(means.rows));
   }
   BetweenSpectrum out =
-      BetweenScatter(device, means, weights, std::move(products)).spectrum(scatter);
+      BetweenScatter(device, means, weights, noise, std::move(products)).spectrum(scatter);
   out.pinv_trace /= samples;
   out.span_trace /= samples;
   return out;

@@ -77,6 +77,12 @@ void etf_metrics(const EtfVectors& vectors, const PairSums& pairs, ReportValues&
                      {"equiangular", "max_angle", "coherence", "coherence_pair"}, reason);
     return;
   }
+  if (!pairs.coherence) {  // squares that underflow
+    undefined_fields(out, vectors.group,
+                     {"equiangular", "max_angle", "coherence", "coherence_pair"},
+                     "fewer than two " + std::string(vectors.vectors) + "s have a direction");
+    return;
+  }
   out.set(field(vectors, "equiangular"), std::sqrt(pairs.cosine.variance()));
   out.set(field(vectors, "max_angle"),
           pairs.max_angle_sum / static_cast<double>(pairs.cosine.count));

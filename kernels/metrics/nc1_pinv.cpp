@@ -1,6 +1,7 @@
 // nc1.pinv = tr(S_W S_B^+) / P (Papyan, Han, Donoho, arXiv 2008.08186), and what its evaluation
 // says of S_B: rank, cutoff, condition, outside_span.
 #include <algorithm>
+#include <cstdio>
 
 #include "kernels/errors.h"
 #include "kernels/metrics/metrics.h"
@@ -9,13 +10,32 @@
 namespace ncscope::metrics {
 namespace {
 
-// Off its diagonal, a scatter of float32 products is known to about 2^-24 of its trace.
-constexpr double kFloatScatterResolution = 0x1p-20;
+// Relative error from which on a number is marked.
+constexpr double kMarked = 0x1p-4;
+// Of a share, absolute.
+constexpr double kMarkedShare = 0x1p-14;
 
 double scatter_trace(const Statistics& s) {
   double trace = 0;
   for (size_t j = 0; j < s.dim; ++j) trace += s.scatter[j * s.dim + j];
   return trace / static_cast<double>(s.samples);
+}
+
+// Size of the rounding error of u^T S_W u for a unit vector u.
+double resolution(const Statistics& s) {
+  return s.scatter_resolution / static_cast<double>(s.samples);
+}
+
+std::string percent(double share) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.2g %%", 100 * share);
+  return text;
+}
+
+std::string advice(const Analysis& analysis) {
+  const bool wide = analysis.statistics().input_type == DType::kFloat64;
+  return wide ? ": rounding of the products of float64 features"
+              : ": rounding of float32 products; send float64 features for an exact one";
 }
 
 void set_pinv(Analysis& analysis, ReportValues& out) {
@@ -26,14 +46,11 @@ void set_pinv(Analysis& analysis, ReportValues& out) {
     return;
   }
   out.set("nc1.pinv", between.pinv_trace / static_cast<double>(analysis.present()));
-  const double trace = scatter_trace(analysis.statistics());
-  if (analysis.statistics().input_type == DType::kFloat64 || trace <= 0 ||
-      between.span_trace >= kFloatScatterResolution * trace) {
-    return;
-  }
+  // tr(E S_B^+) of the rounding E of S_W.
+  const double error = resolution(analysis.statistics()) * between.inverse_trace;
+  if (error <= kMarked * between.pinv_trace) return;
   out.warn("pinv_resolution",
-           "less than 2^-20 of tr S_W lies in the span of the class means, where float32 products "
-           "do not resolve it; send float64 features for an exact nc1.pinv");
+           "nc1.pinv may be off by " + percent(error / between.pinv_trace) + advice(analysis));
 }
 
 // Share of tr S_W outside span(S_B), both traces of the same scatter matrix.
@@ -46,6 +63,10 @@ void set_outside_span(Analysis& analysis, ReportValues& out) {
     out.set("nc1.outside_span", 0);
   } else {
     out.set("nc1.outside_span", std::clamp(1 - analysis.between().span_trace / trace, 0.0, 1.0));
+    const double error = resolution(s) / trace;
+    if (error <= kMarkedShare) return;
+    out.warn("outside_span_resolution",
+             "nc1.outside_span may be off by " + percent(error) + " of tr S_W" + advice(analysis));
   }
 }
 

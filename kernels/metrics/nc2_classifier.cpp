@@ -18,6 +18,13 @@ void nc2_classifier(Analysis& analysis, ReportValues& out) {
     out.undefined("nc2.classifier", "the classifier has fewer than two rows");
     return;
   }
+  const double apart = largest_deviation({classifier->weight.data(), count, classifier->dim},
+                                         analysis.weight_mean());
+  if (apart > 0 && apart < kSmallestDeviation) {
+    out.undefined("nc2.classifier",
+                  "the rows of the classifier differ by less than 2^-220, whose powers underflow");
+    return;
+  }
   Device& device = analysis.device();
   const DeviceMatrix rows = device.upload({classifier->weight.data(), count, classifier->dim});
   std::vector<double> raw_norms = device.row_dots(rows, rows);

@@ -72,7 +72,7 @@ void set_cosines(Analysis& analysis, ReportValues& out) {
       const std::string label = std::to_string(analysis.label(c));
       undefined_fields(out, "nc3", {"cosine_mean", "cosine_std", "cosine_min"},
                        "the centred mean or the classifier row of class " + label +
-                           " is zero and has no direction");
+                           " is zero, or its square is, and has no direction");
       return;
     }
     cosines.push_back(*cosine);
@@ -123,7 +123,7 @@ void nc3(Analysis& analysis, ReportValues& out) {
   const double weight_norm = std::sqrt(sum_of(analysis.duality().squared_weight_norms));
   if (weight_norm == 0) {
     undefined_fields(out, "nc3", {"distance", "structure_error"},
-                     "the classifier's rows of present classes are zero");
+                     "the classifier's rows of present classes are zero, or their squares are");
     return;
   }
   const double means_norm = std::sqrt(sum_of(analysis.squared_mean_norms()));

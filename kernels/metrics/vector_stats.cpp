@@ -1,5 +1,6 @@
 #include "kernels/metrics/vector_stats.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace ncscope::metrics {
@@ -24,6 +25,16 @@ double norm_of(std::span<const double> v) {
   double sum = 0;
   for (const double x : v) sum += x * x;
   return std::sqrt(sum);
+}
+
+double largest_deviation(ConstMatrix rows, std::span<const double> center) {
+  double largest = 0;
+  for (size_t r = 0; r < rows.rows; ++r) {
+    for (size_t j = 0; j < rows.cols; ++j) {
+      largest = std::max(largest, std::fabs(rows.row(r)[j] - center[j]));
+    }
+  }
+  return largest;
 }
 
 }  // namespace ncscope::metrics

@@ -4,6 +4,8 @@
 #include <limits>
 #include <span>
 
+#include "kernels/matrix.h"
+
 namespace ncscope::metrics {
 
 // A vector that is a mean, or a difference from one, is known to about this much of the length of
@@ -22,5 +24,10 @@ double sum_of(std::span<const double> values);
 
 // ||v||_2
 double norm_of(std::span<const double> v);
+
+// Largest |x_cj - center_j| of the rows x_c. Where it is below kSmallestDeviation, fourth powers
+// of distances underflow.
+inline constexpr double kSmallestDeviation = 0x1p-220;
+double largest_deviation(ConstMatrix rows, std::span<const double> center);
 
 }  // namespace ncscope::metrics

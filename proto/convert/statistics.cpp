@@ -88,6 +88,7 @@ v1::StatisticsHeader make_header(const StatisticsBundle& bundle) {
   header.set_has_classifier(bundle.classifier.has_value());
   header.set_has_classifier_bias(bundle.classifier && !bundle.classifier->bias.empty());
   header.set_sum_squares(statistics.sum_squares);
+  header.set_scatter_resolution(statistics.scatter_resolution);
   return header;
 }
 

@@ -79,6 +79,7 @@ StatisticsReader::StatisticsReader(const v1::StatisticsHeader& header)
   statistics.skipped_nonfinite = header.skipped_nonfinite();
   statistics.ignored = header.ignored();
   statistics.sum_squares = header.sum_squares();
+  statistics.scatter_resolution = header.scatter_resolution();
 }
 
 void StatisticsReader::add(const v1::StatisticsBlock& block) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "kernels/finite.h"
 #include "proto/convert/crc32c.h"
 #include "server/core/errors.h"
 
@@ -61,9 +62,10 @@ std::optional<ClassifierValues> ClassifierUpload::add(const ClassifierPart& part
   std::vector<double> elements(count);
   convert(part.type, part.data.data(), count, elements.data());
   for (size_t i = 0; i < count; ++i) {
-    if (std::isfinite(elements[i])) continue;
-    throw InvalidArgument(where + "expected finite values, got " + std::to_string(elements[i]) +
-                          " at element " + std::to_string(part.offset + i));
+    if (std::fabs(elements[i]) < kMagnitudeLimit) continue;
+    throw InvalidArgument(where + "expected finite values below 2^220 in magnitude, got " +
+                          std::to_string(elements[i]) + " at element " +
+                          std::to_string(part.offset + i));
   }
   if (part.offset == 0) {
     array.started = false;

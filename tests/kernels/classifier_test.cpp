@@ -32,6 +32,7 @@ TEST(ClassifierCheck, NamesTheFirstValueThatIsNotFinite) {
   const double infinity = std::numeric_limits<double>::infinity();
   expect_refused({2, 3, {1, 2, 3, 4, nan, 6}, {}}, "weight of class 1, column 1");
   expect_refused({2, 1, {1, 2}, {0, infinity}}, "bias of class 1");
+  expect_refused({2, 1, {1, -1e160}, {}}, "expected a value below 2^220 in magnitude, got -1e+160");
 }
 
 }  // namespace

@@ -44,6 +44,27 @@ TEST_P(Decisions, TiesGoToTheLowestClass) {
   EXPECT_EQ(counter.counts().agreement, (Counts{1, 0, 1}));
 }
 
+// Scores <a, h> - ||a||^2 / 2 of such centres differ by less than their rounding.
+TEST_P(Decisions, CentresThatAreCloseAgainstTheirNormAreToldApart) {
+  for (const DType type : {DType::kFloat32, DType::kFloat64}) {
+    for (const double apart : {1e-8, 1e-9, 1e-12}) {
+      std::vector<double> values;
+      std::vector<int32_t> labels;
+      for (int i = 0; i < 30; ++i) {
+        const double deviation = 0.05 * apart * ((i % 5) - 2);
+        const int32_t label = i % 3;
+        values.insert(values.end(),
+                      {label == 2 ? -1.0 : 1.0, label == 1 ? apart + deviation : deviation, 0});
+        labels.push_back(label);
+      }
+      const Samples samples = make_samples(type, 3, 3, values, labels);
+      DecisionCounter counter(device(), oracle_statistics(samples), nullptr);
+      counter.add(device(), samples.batch());
+      EXPECT_EQ(counter.counts().ncc_correct, (Counts{10, 10, 10})) << apart;
+    }
+  }
+}
+
 TEST_P(Decisions, EqualCentresAreATieToo) {
   const Samples equal = make_samples(DType::kFloat64, 2, 2, {1, 2, 1, 2}, {0, 1});
   DecisionCounter counter(device(), oracle_statistics(equal), nullptr);

@@ -146,9 +146,11 @@ std::vector<int32_t> oracle_argmax(const Samples& samples, const AffineScores& s
       double score = 0;
       for (size_t j = 0; j < d; ++j) {
         const double center = scores.center.empty() ? 0 : scores.center[j];
-        score += scores.rows.row(c)[j] * (samples.values[i * d + j] - center);
+        const double h = samples.values[i * d + j] - center;
+        const double a = scores.rows.row(c)[j];
+        score += scores.points ? -(a - h) * (a - h) : a * h;
       }
-      score += scores.offset[c];
+      if (!scores.points) score += scores.offset[c];
       if (score > best) {
         best = score;
         out[i] = static_cast<int32_t>(c);

@@ -37,6 +37,7 @@ inline void expect_same_bits(const Statistics& a, const Statistics& b) {
   EXPECT_EQ(a.skipped_nonfinite, b.skipped_nonfinite);
   EXPECT_EQ(a.ignored, b.ignored);
   EXPECT_TRUE(same_bits({a.sum_squares}, {b.sum_squares}));
+  EXPECT_TRUE(same_bits({a.scatter_resolution}, {b.scatter_resolution}));
   EXPECT_EQ(a.classes, b.classes);
   EXPECT_EQ(a.counts, b.counts);
   EXPECT_TRUE(same_bits(a.means, b.means)) << "means";

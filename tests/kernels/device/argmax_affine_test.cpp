@@ -14,12 +14,14 @@ class ArgmaxAffineTest : public DeviceTest {
  protected:
   // Decisions of the device and of plain float64 loops are the same, every one of them.
   void expect_exact(const Samples& samples, const std::vector<double>& rows, size_t classes,
-                    const std::vector<double>& center, const std::vector<double>& offset) {
+                    const std::vector<double>& center, const std::vector<double>& offset,
+                    bool points = false) {
     const DeviceMatrix device_rows = upload(rows, classes, samples.dim);
     const std::vector<int32_t> got =
-        device().argmax_affine(samples.batch(), {device_rows, center, offset});
+        device().argmax_affine(samples.batch(), {device_rows, center, offset, points});
+    const ConstMatrix host_rows(rows.data(), classes, samples.dim);
     const std::vector<int32_t> expected =
-        oracle_argmax(samples, {ConstMatrix(rows.data(), classes, samples.dim), center, offset});
+        oracle_argmax(samples, {host_rows, center, offset, points});
     EXPECT_EQ(got, expected);
   }
 };
@@ -86,6 +88,8 @@ TEST_P(ArgmaxAffineTest, CentresThatNearlyCoincideAreToldApart) {
     }
     const Samples samples = make_clusters({.rows = 100, .dim = d, .num_classes = 3});
     expect_exact(samples, centers, classes, {}, half_squares(centers, classes));
+    expect_exact(samples, centers, classes, {}, half_squares(centers, classes), true);
+    expect_exact(samples, centers, classes, point, half_squares(centers, classes), true);
   }
 }
 

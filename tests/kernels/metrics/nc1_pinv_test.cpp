@@ -1,7 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/kernels/metrics/compare.h"
 #include "tests/kernels/metrics/small.h"
+#include "tests/support/measure.h"
+#include "tests/support/random.h"
 
 namespace ncscope::test {
 namespace {
@@ -97,6 +101,118 @@ TEST_P(Nc1Pinv, SingletonsOnly) {
   }
   EXPECT_EQ(report.number("nc1.rank"), 1);
   EXPECT_TRUE(report.number("nc1.condition"));
+}
+
+std::vector<std::string> warning_codes(const ReportValues& report) {
+  std::vector<std::string> codes;
+  for (const auto& warning : report.warnings()) codes.push_back(warning.code);
+  return codes;
+}
+
+// A state of class means and variances along the axes, with products of a type's precision.
+Statistics axis_statistics(size_t dim, const std::vector<double>& means,
+                           const std::vector<double>& variances, double epsilon) {
+  Statistics s = Statistics::empty(means.size() / dim, dim, DType::kFloat32);
+  s.samples = 2 * s.num_classes;
+  s.means = means;
+  const auto samples = static_cast<double>(s.samples);
+  double trace = 0;
+  for (size_t j = 0; j < dim; ++j) trace += s.scatter[j * dim + j] = samples * variances[j];
+  for (size_t c = 0; c < s.num_classes; ++c) {
+    s.classes.push_back(static_cast<uint32_t>(c));
+    s.counts.push_back(2);
+    s.within.push_back(trace / static_cast<double>(s.num_classes));
+  }
+  s.scatter_resolution = epsilon / 2 * trace;
+  return s;
+}
+
+using Codes = std::vector<std::string>;
+constexpr double kFloat = 0x1p-23, kDouble = 0x1p-52;
+
+TEST_P(Nc1Pinv, SpreadAcrossTheMeansThatHidesWhatIsAlongIsMarked) {
+  const auto codes = [&](double along, double epsilon) {
+    return warning_codes(compute_report(
+        device(), axis_statistics(2, {0, 0, 1, 0}, {along, 1}, epsilon), nullptr, nullptr, {}));
+  };
+  EXPECT_EQ(codes(1e-5, kFloat), Codes{});
+  EXPECT_EQ(codes(1e-7, kFloat), Codes{"pinv_resolution"});
+  EXPECT_EQ(codes(1e-7, kDouble), Codes{});
+  Statistics negative = axis_statistics(2, {0, 0, 1, 1}, {1e-12, 1e-12}, kFloat);
+  negative.scatter[1] = negative.scatter[2] = -1e-10;  // of rounding
+  const ReportValues report = compute_report(device(), negative, nullptr, nullptr, {});
+  EXPECT_FALSE(report.number("nc1.pinv"));
+  EXPECT_TRUE(std::ranges::any_of(report.undefined(), [](const auto& undefined) {
+    return undefined.metric == "nc1.pinv" && undefined.reason.find("resolve") != std::string::npos;
+  }));
+}
+
+// A strong direction of the means carries the share of S_W in their span, a weak one nc1.pinv.
+TEST_P(Nc1Pinv, AWeakDirectionOfTheMeansIsMarkedOnEveryRoute) {
+  const double weak = 1e-5;
+  const std::vector<double> few = {0, 0, 0, 1, 0, 0, 0.5, weak, 0};               // P - 1 <= d
+  const std::vector<double> many = {0, 0, 1, 0, 0.5, weak, 0.2, -weak, -0.3, 0};  // Cholesky of S_B
+  const std::vector<double> line = {0, 0, 0, 1, 0, weak, 0.5, 0, 0, 0.5, 0, weak};  // rank 2 of 3
+  for (const double epsilon : {kFloat, kDouble}) {
+    Codes expected;
+    if (epsilon == kFloat) expected = {"pinv_resolution"};
+    const auto codes = [&](const Statistics& s) {
+      Codes found = warning_codes(compute_report(device(), s, nullptr, nullptr, {}));
+      std::erase(found, "rank_deficient");
+      return found;
+    };
+    EXPECT_EQ(codes(axis_statistics(3, few, {1e-2, 1e-12, 1e-2}, epsilon)), expected);
+    EXPECT_EQ(codes(axis_statistics(2, many, {1e-2, 1e-12}, epsilon)), expected);
+    EXPECT_EQ(codes(axis_statistics(3, line, {1e-2, 1e-2, 1e-12}, epsilon)), expected);
+  }
+}
+
+// The only sample of its class in the first tile is of another one: its float32 products are about
+// a point far away.
+TEST_P(Nc1Pinv, AReferenceFarFromItsClassIsMarked) {
+  const size_t d = 8;
+  Random random(1);
+  std::vector<double> values;
+  std::vector<int32_t> labels;
+  for (size_t i = 0; i < kTileRows + 20000; ++i) {
+    labels.push_back(i + 1 < kTileRows ? 0 : 1);
+    const bool first_kind = i < kTileRows;  // the last of the tile is labelled wrongly
+    for (size_t j = 0; j < d; ++j) {
+      values.push_back((first_kind ? 1.0 : -1.0) * (j % 2 == 0 ? 1 : 0.5) + 1e-5 * random.normal());
+    }
+  }
+  const auto codes = warning_codes(
+      measure(device(), make_samples(DType::kFloat32, 2, d, values, labels), nullptr));
+  EXPECT_NE(std::ranges::find(codes, "outside_span_resolution"), codes.end());
+}
+
+TEST_P(Nc1Pinv, RoundingOfFarMeansIsNoDirection) {
+  // Means on a line through a point so far away that they are off it by their rounding.
+  const double point[] = {0.731e9, -1.37e9, 0.411e9};
+  const double places[] = {0, 1, 2.3, -1.7};
+  std::vector<double> values;
+  std::vector<int32_t> labels;
+  for (int c = 0; c < 4; ++c) {
+    for (const double deviation : {-0.25, 0.25}) {
+      for (int j = 0; j < 3; ++j) values.push_back(point[j] + (places[c] + deviation) * (j + 0.3));
+      labels.push_back(c);
+    }
+  }
+  const ReportValues report = small_report(device(), small_samples(4, 3, values, labels));
+  EXPECT_EQ(report.number("nc1.rank"), 1);
+  EXPECT_LT(*report.number("nc1.pinv"), 1);
+}
+
+TEST_P(Nc1Pinv, MeansWhoseSquaresUnderflowAreNotCalledEqual) {
+  std::vector<double> values;
+  for (const double x : {1, 2, 5, 6}) values.push_back(x * 1e-100);
+  const ReportValues report = small_report(device(), small_samples(2, 1, values, {0, 0, 1, 1}));
+  EXPECT_FALSE(report.number("nc1.pinv"));
+  bool said = false;
+  for (const auto& undefined : report.undefined()) {
+    said |= undefined.metric == "nc1.pinv" && undefined.reason.find("2^-220") != std::string::npos;
+  }
+  EXPECT_TRUE(said);
 }
 
 }  // namespace

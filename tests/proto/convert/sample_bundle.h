@@ -18,6 +18,7 @@ inline StatisticsBundle sample_bundle() {
   s.skipped_nonfinite = 2;
   s.ignored = 3;
   s.sum_squares = 12.3;
+  s.scatter_resolution = 4.5e-7;
   s.classes = {1, 4};
   s.counts = {4, 3};
   s.means = {0.1, -0.2, 0.3, 1.0 / 3, -1.0 / 7, 1e-9};

@@ -47,6 +47,7 @@ TEST(StatisticsMessages, CarryEveryPartToTheBit) {
   EXPECT_EQ(a.skipped_nonfinite, b.skipped_nonfinite);
   EXPECT_EQ(a.ignored, b.ignored);
   EXPECT_EQ(a.sum_squares, b.sum_squares);
+  EXPECT_EQ(a.scatter_resolution, b.scatter_resolution);
   EXPECT_EQ(a.classes, b.classes);
   EXPECT_EQ(a.counts, b.counts);
   EXPECT_EQ(a.means, b.means);
