@@ -16,6 +16,8 @@ std::shared_ptr<grpc::Channel> make_channel(const std::string& address,
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
                    static_cast<int>(options.keepalive_timeout.count()));
   arguments.SetMaxReceiveMessageSize(kMaxReceivedBytes);
+  // Any number of pings in a call that is quiet, such as a watch or a Close that waits.
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   // A connection of its own: channels of the same target would share one, and its failures.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   // A server that restarts is found again at once.

@@ -19,8 +19,9 @@ std::string chunk_text(const char* name) { return std::string("classifier ") + n
 
 [[noreturn]] void refuse_different(ClassifierArray array, uint32_t sender, uint32_t rank) {
   throw AlreadyExists(chunk_text(array_name(array)) + "expected the values that rank " +
-                      std::to_string(sender) + " sent, got different ones from rank " +
-                      std::to_string(rank));
+                      std::to_string(sender) + " sent" +
+                      (sender == rank ? ", which another rank has sent too" : "") +
+                      ", got different ones from rank " + std::to_string(rank));
 }
 
 }  // namespace
@@ -91,6 +92,12 @@ void ClassifierUpload::check_complete() const {
 void SharedClassifier::submit(uint32_t rank, ClassifierArray which, ClassifierValues values) {
   const std::lock_guard lock(mutex_);
   require_acceptable(rank, which, values.values);
+  Array& weight = arrays_[static_cast<size_t>(ClassifierArray::kWeight)];
+  Array& bias = arrays_[static_cast<size_t>(ClassifierArray::kBias)];
+  if (which == ClassifierArray::kWeight && weight.values && weight.is_of(rank) &&
+      bias.is_of(rank)) {
+    bias = {};  // it came with the weight that is replaced
+  }
   take(rank, which, std::move(values));
 }
 

@@ -60,7 +60,9 @@ uint32_t classifier_digest(const std::vector<double>& values);
 // What the ranks of a series have sent. Thread-safe.
 class SharedClassifier {
  public:
-  // Takes a complete array. Throws AlreadyExists if another rank has sent a different one.
+  // Takes a complete array, in place of an earlier one of the same rank unless another rank has
+  // sent that too; a new weight takes the bias of the old one with it. Throws AlreadyExists if
+  // another rank has sent a different one.
   void submit(uint32_t rank, ClassifierArray array, ClassifierValues values);
 
   // The same for both arrays of a classifier; where one is refused, neither is taken. The memory is

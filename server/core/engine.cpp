@@ -66,19 +66,26 @@ void Engine::require_accepting() const {
 }
 
 template <class Action>
-auto Engine::with_room(const Action& action) {
-  try {
-    return action();
-  } catch (const ResourceExhausted&) {
-    if (registry_.drop_idle(idle_series_timeout_) == 0) throw;
+auto Engine::with_room(const SeriesKey& key, const Action& action) {
+  while (true) {
+    try {
+      return action();
+    } catch (const BeyondBudget&) {
+      throw;
+    } catch (const ResourceExhausted&) {
+      if (!registry_.drop_idlest(idle_series_timeout_, key)) throw;
+    }
   }
-  return action();
+}
+
+Reservation Engine::reserve(size_t bytes, const std::string& purpose, const SeriesKey& key) {
+  return with_room(key, [&] { return services_.memory.reserve(bytes, purpose); });
 }
 
 std::unique_ptr<Session> Engine::open(const v1::Open& open) {
   const Activity opening(active_);  // until the session counts itself
   require_accepting();
-  return with_room([&] { return open_once(open); });
+  return with_room(parse_key(open.key()), [&] { return open_once(open); });
 }
 
 std::unique_ptr<Session> Engine::open_once(const v1::Open& open) {
@@ -109,7 +116,7 @@ CloseResult Engine::close_with_state(const SeriesKey& key, const v1::Open& open,
                                      const SeriesSpec& spec, StatisticsBundle bundle,
                                      uint32_t digest, Reservation memory) {
   while (true) {
-    auto found = with_room([&] { return registry_.find_or_make(key, open, spec); });
+    auto found = with_room(key, [&] { return registry_.find_or_make(key, open, spec); });
     if (auto* reported = std::get_if<ReportedAttempt>(&found)) {
       return repeat_state(services_, key, *reported, open, digest);
     }

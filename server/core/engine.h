@@ -66,10 +66,12 @@ class Engine {
   friend class SeriesSession;
 
   void require_accepting() const;
-  // Runs `action`; where that is refused for want of room, makes room by dropping idle series and
-  // runs it once more.
+  // Runs `action` for the series `key`; where that is refused for want of room, drops the series
+  // that is idle longest, never this one, and runs it once more, until it succeeds or none is left.
   template <class Action>
-  auto with_room(const Action& action);
+  auto with_room(const SeriesKey& key, const Action& action);
+  // Memory of the budget, for the series `key`. Throws ResourceExhausted.
+  Reservation reserve(size_t bytes, const std::string& purpose, const SeriesKey& key);
   std::unique_ptr<Session> open_once(const v1::Open& open);
   CloseResult close_with_state(const SeriesKey& key, const v1::Open& open, const SeriesSpec& spec,
                                StatisticsBundle bundle, uint32_t digest, Reservation memory);

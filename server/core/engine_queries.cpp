@@ -111,7 +111,7 @@ void Engine::watch_reports(const v1::WatchReportsRequest& request, const IsCance
   int64_t sent = request.include_existing() ? 0 : last;
   while (sent < last) {
     const auto existing = services_.reports.list_by_id(request.run(), sent, last, kWatchPage,
-                                                       request.include_classes());
+                                                       kPageBytes, request.include_classes());
     if (existing.empty()) break;
     for (const StoredReport& stored : existing) {
       if (cancelled() || !sink(stored.report)) return;
@@ -147,7 +147,7 @@ StoredState Engine::get_statistics(const v1::GetStatisticsRequest& request) {
   const uint64_t bytes = 2 * std::filesystem::file_size(path, missing);
   try {
     StoredState state;
-    if (!missing) state.memory = services_.memory.reserve(bytes, "state of " + describe(key));
+    if (!missing) state.memory = reserve(bytes, "state of " + describe(key), key);
     state.bundle = load_statistics(path);
     return state;
   } catch (const ResourceExhausted&) {

@@ -30,6 +30,12 @@ class ResourceExhausted : public Error {
   using Error::Error;
 };
 
+// The same, and no waiting makes room: the whole budget would not do.
+class BeyondBudget : public ResourceExhausted {
+ public:
+  using ResourceExhausted::ResourceExhausted;
+};
+
 // Somebody else took over: a newer stream of the same rank, a higher attempt.
 class Aborted : public Error {
  public:

@@ -34,12 +34,12 @@ void Reservation::release() {
 Reservation MemoryBudget::reserve(size_t bytes, const std::string& purpose) {
   const std::lock_guard lock(mutex_);
   if (bytes > limit_ - used_) {
-    const std::string advice =
-        bytes > limit_ ? "; raise --state-memory"
-                       : "; try again when an epoch has been reported, or raise --state-memory";
-    throw ResourceExhausted(purpose + ": needs " + format_bytes(bytes) + ", but " +
-                            format_bytes(used_) + " of the budget of " + format_bytes(limit_) +
-                            " are in use" + advice);
+    const std::string text = purpose + ": needs " + format_bytes(bytes) + ", but " +
+                             format_bytes(used_) + " of the budget of " + format_bytes(limit_) +
+                             " are in use";
+    if (bytes > limit_) throw BeyondBudget(text + "; raise --state-memory");
+    throw ResourceExhausted(text +
+                            "; try again when an epoch has been reported, or raise --state-memory");
   }
   used_ += bytes;
   return {*this, bytes};

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "server/core/errors.h"
@@ -86,23 +87,32 @@ size_t Registry::drop_run(const std::string& run) {
   return dropped.size();
 }
 
-size_t Registry::drop_idle(std::chrono::steady_clock::duration age) {
+bool Registry::drop_idlest(std::chrono::steady_clock::duration age, const SeriesKey& keep) {
+  std::vector<std::pair<std::chrono::steady_clock::time_point, std::shared_ptr<Series>>> idle;
   std::vector<std::shared_ptr<Series>> all;
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& [key, series] : series_) all.push_back(series);
+    for (const auto& [key, series] : series_) {
+      if (key != keep) all.push_back(series);
+    }
   }
-  size_t dropped = 0;
   for (const auto& series : all) {
-    if (!series->idle_for(age)) continue;
-    spdlog::warn("dropping {}: no stream for a long time, and room is needed",
-                 describe(series->key()));
-    remove(series);
-    series->drop("dropped because nothing was streamed for a long time and room was needed: " +
-                 describe(series->key()));
-    ++dropped;
+    if (const auto since = series->idle_since()) idle.emplace_back(*since, series);
   }
-  return dropped;
+  std::ranges::sort(idle, {}, [](const auto& entry) { return entry.first; });
+  for (const auto& [since, series] : idle) {
+    const std::string name = describe(series->key());
+    if (!series->drop_if_idle(age,
+                              "dropped because nothing was streamed for a long time and room"
+                              " was needed: " +
+                                  name)) {
+      continue;  // somebody came back
+    }
+    spdlog::warn("dropped {}: no stream for a long time, and room is needed", name);
+    remove(series);
+    return true;
+  }
+  return false;
 }
 
 size_t Registry::size() const {

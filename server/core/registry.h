@@ -33,8 +33,9 @@ class Registry {
 
   // Drops the series of a run; returns how many there were.
   size_t drop_run(const std::string& run);
-  // Drops series that had no stream since `age`; returns how many.
-  size_t drop_idle(std::chrono::steady_clock::duration age);
+  // Drops the series that had no stream for the longest time, `age` at least, but never `keep`.
+  // False if there is none.
+  bool drop_idlest(std::chrono::steady_clock::duration age, const SeriesKey& keep);
 
   size_t size() const;
   // Runs with series that are being streamed, by name, and how many.

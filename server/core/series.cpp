@@ -131,10 +131,25 @@ bool Series::reported() const {
   return phase_ == Phase::kReported;
 }
 
-bool Series::idle_for(std::chrono::steady_clock::duration age) const {
+std::optional<std::chrono::steady_clock::time_point> Series::idle_since() const {
   const std::lock_guard lock(mutex_);
-  return phase_ == Phase::kStreaming && sessions_ == 0 &&
-         std::chrono::steady_clock::now() - last_used_ >= age;
+  if (phase_ != Phase::kStreaming || sessions_ > 0) return std::nullopt;
+  return last_used_;
+}
+
+bool Series::drop_if_idle(std::chrono::steady_clock::duration age, const std::string& reason) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (phase_ != Phase::kStreaming || sessions_ > 0 ||
+        std::chrono::steady_clock::now() - last_used_ < age) {
+      return false;
+    }
+    drop_reason_ = reason;
+    phase_ = Phase::kDropped;
+    changed_.notify_all();
+  }
+  free_all();
+  return true;
 }
 
 }  // namespace ncscope::server

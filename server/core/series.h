@@ -58,8 +58,10 @@ class Series {
   bool drop_if_unused();
 
   bool reported() const;
-  // No session since `age`.
-  bool idle_for(std::chrono::steady_clock::duration age) const;
+  // Since when there has been no session; nothing if there is one or the report is being made.
+  std::optional<std::chrono::steady_clock::time_point> idle_since() const;
+  // As drop(), if there was no session for `age`; true if the series is dropped.
+  bool drop_if_idle(std::chrono::steady_clock::duration age, const std::string& reason);
 
  private:
   enum class Phase { kStreaming, kReporting, kReported, kDropped };
@@ -73,7 +75,9 @@ class Series {
   void require_open(const Rank& rank, uint32_t index) const;
   void apply(Rank& rank, const IncomingBatch& batch);
   void accumulate(Rank& rank, const SampleBatch& batch);
-  void mark_closed(Rank& rank, uint64_t samples, bool partial);
+  // `classifier` is of a state; it is taken only if nothing refuses the rank's end.
+  void mark_closed(Rank& rank, uint32_t index, uint64_t samples, bool partial,
+                   std::optional<Classifier> classifier = std::nullopt);
   CloseResult report_if_complete();
 
   // Of the last rank to close, in phase kReporting: nobody else touches the ranks.

@@ -26,7 +26,7 @@ CloseResult Series::close(uint32_t index, uint64_t session, uint64_t batches, bo
     }
     if (!rank.closed) {
       if (rank.upload) rank.upload->check_complete();
-      mark_closed(rank, rank.accumulator ? rank.accumulator->samples() : 0, partial);
+      mark_closed(rank, index, rank.accumulator ? rank.accumulator->samples() : 0, partial);
     }
   }
   return report_if_complete();
@@ -48,14 +48,13 @@ std::optional<CloseResult> Series::close_with_state(uint32_t index, const Series
                           " has been closed with other content: " + describe(key_));
     }
     if (!rank->closed) {
-      if (bundle.classifier) classifier_.submit(index, std::move(*bundle.classifier));
       const uint64_t samples = bundle.statistics.samples;
       rank->state = std::move(bundle.statistics);
       rank->state_digest = digest;
       // A stream without batches may be open; if the state is refused, it goes on.
       Reservation streamed = std::exchange(rank->memory, std::move(memory));
       try {
-        mark_closed(*rank, samples, false);
+        mark_closed(*rank, index, samples, false, std::move(bundle.classifier));
       } catch (...) {
         rank->state.reset();
         rank->state_digest.reset();
@@ -68,20 +67,30 @@ std::optional<CloseResult> Series::close_with_state(uint32_t index, const Series
   return report_if_complete();
 }
 
-void Series::mark_closed(Rank& rank, uint64_t samples, bool partial) {
+void Series::mark_closed(Rank& rank, uint32_t index, uint64_t samples, bool partial,
+                         std::optional<Classifier> classifier) {
   const std::lock_guard lock(mutex_);
   if (drop_reason_) throw Aborted(*drop_reason_);
-  if (closed_ + 1 == spec_.world_size) {
-    // Refused while the rank can still mend it.
-    if (closed_samples_ + samples == 0) {
-      throw FailedPrecondition("Close: expected at least one sample, got N = 0: " + describe(key_));
-    }
+  uint64_t total = 0;
+  if (__builtin_add_overflow(closed_samples_, samples, &total)) {
+    throw InvalidArgument("Close: expected fewer than 2^64 samples in all, got " +
+                          std::to_string(samples) + " and " + std::to_string(closed_samples_) +
+                          " before: " + describe(key_));
+  }
+  // Refused while the rank can still mend it.
+  const bool last = closed_ + 1 == spec_.world_size;
+  if (last && total == 0) {
+    throw FailedPrecondition("Close: expected at least one sample, got N = 0: " + describe(key_));
+  }
+  if (classifier) {
+    classifier_.submit(index, std::move(*classifier));
+  } else if (last) {
     classifier_.check_consistent();
   }
   rank.closed = true;
   used_ = true;
   ++closed_;
-  closed_samples_ += samples;
+  closed_samples_ = total;
   partial_ = partial_ || partial;
   last_used_ = std::chrono::steady_clock::now();
 }

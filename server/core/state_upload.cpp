@@ -43,7 +43,7 @@ void StateUpload::header(const v1::StatisticsHeader& header) {
   require_shape("K", spec_.num_classes, header.num_classes());
   require_shape("d", spec_.dim, header.dim());
   StatisticsReader reader(header);
-  memory_ = engine_.services().memory.reserve(state_bytes(header), "state of " + describe(key_));
+  memory_ = engine_.reserve(state_bytes(header), "state of " + describe(key_), key_);
   reader_.emplace(std::move(reader));
   const std::string bytes = header.SerializeAsString();
   digest_ = crc32c(bytes.data(), bytes.size());

@@ -76,17 +76,19 @@ ReportStore::Page ReportStore::list(const ReportFilter& filter,
   Page page;
   ReportReader reader(database_, with_classes);
   while (query.step()) {
-    if (page.reports.size() == limit || reader.read_bytes() >= max_bytes) {
-      page.more = true;
-      break;
-    }
-    page.reports.push_back(reader.read(query));
+    page.more = page.reports.size() == limit;
+    if (page.more) break;
+    StoredReport report = reader.read(query);
+    page.more = !page.reports.empty() && reader.read_bytes() > max_bytes;
+    if (page.more) break;
+    page.reports.push_back(std::move(report));
   }
   return page;
 }
 
 std::vector<StoredReport> ReportStore::list_by_id(const std::string& run, int64_t after,
-                                                  int64_t last, size_t limit, bool with_classes) {
+                                                  int64_t last, size_t limit, size_t max_bytes,
+                                                  bool with_classes) {
   const std::lock_guard lock(mutex_);
   SqlStatement query(database_,
                      "SELECT id, report FROM reports WHERE id > ? AND id <= ?"
@@ -94,7 +96,11 @@ std::vector<StoredReport> ReportStore::list_by_id(const std::string& run, int64_
   query.bind(after).bind(last).bind(run).bind(run).bind(static_cast<int64_t>(limit));
   std::vector<StoredReport> reports;
   ReportReader reader(database_, with_classes);
-  while (query.step()) reports.push_back(reader.read(query));
+  while (query.step()) {
+    StoredReport report = reader.read(query);
+    if (!reports.empty() && reader.read_bytes() > max_bytes) break;
+    reports.push_back(std::move(report));
+  }
   return reports;
 }
 

@@ -81,9 +81,9 @@ class ReportStore {
   };
   Page list(const ReportFilter& filter, const std::optional<SeriesKey>& after, size_t limit,
             size_t max_bytes, bool with_classes);
-  // In the order of reporting, ids in (after, last]; a run or, where empty, all.
+  // In the order of reporting, ids in (after, last]; a run or, where empty, all. As many as list().
   std::vector<StoredReport> list_by_id(const std::string& run, int64_t after, int64_t last,
-                                       size_t limit, bool with_classes);
+                                       size_t limit, size_t max_bytes, bool with_classes);
   int64_t last_id();
 
   // Newest first, those whose newest report is older than id `before`.

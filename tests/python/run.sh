@@ -19,7 +19,8 @@ wanted=$(find client/python proto/ncscope tests/python/requirements.txt -type f 
 if [[ ! -f $venv/stamp || $(<"$venv/stamp") != "$wanted" ]]; then
   echo "tests/python: setting up $venv"
   if [[ ! -x $venv/bin/python ]]; then
-    rm -rf "$venv" && "${NCSCOPE_PYTHON:-python3}" -m venv "$venv"
+    rm -rf "$venv"
+    "${NCSCOPE_PYTHON:-python3}" -m venv "$venv" || { rm -rf "$venv"; exit 1; }
   fi
   rm -f "$venv/stamp"
   "$venv/bin/python" -m pip install -q -r tests/python/requirements.txt

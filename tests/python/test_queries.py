@@ -2,6 +2,7 @@
 
 import threading
 
+import ncscope
 import numpy as np
 import pytest
 from ncscope import errors
@@ -117,3 +118,11 @@ def test_the_state_behind_a_report(client, run_name):
     np.testing.assert_allclose(state.within, within, rtol=1e-10)
     np.testing.assert_array_equal(state.weight, DATA.weight)
     np.testing.assert_array_equal(state.bias, DATA.bias)
+
+
+def test_a_proxy_for_the_web_is_not_asked(server, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with ncscope.Client(server.address) as client:
+        client.wait_ready(10)
+        client.runs()

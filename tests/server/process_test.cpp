@@ -105,6 +105,14 @@ int lines(const std::string& text) {
   return static_cast<int>(std::count(text.begin(), text.end(), '\n'));
 }
 
+// Returns when new streams are refused: the signal has been taken.
+void refused_for_shutdown(Stub& stub, const v1::Open& open, const Samples& samples) {
+  grpc::Status status;
+  do {
+    stream_all(stub, open, samples, 60, &status);
+  } while (status.ok() || status.error_code() == grpc::ALREADY_EXISTS);
+}
+
 TEST_F(ProcessTest, DrainsOnSigterm) {
   ServerProcess process(folder_.path(), with({"--drain", "50"}));
   const auto stub = connect(process.grpc_address());
@@ -112,6 +120,7 @@ TEST_F(ProcessTest, DrainsOnSigterm) {
   StreamCall call(*stub);
   ASSERT_TRUE(call.open(open_for(samples)));
   process.signal(SIGTERM);
+  refused_for_shutdown(*stub, open_for(samples, "other"), samples);
   ASSERT_TRUE(call.batch(batch_of(samples, 0, 0, 60)));
   const auto closed = call.close(1);
   ASSERT_TRUE(closed && closed->has_report());
@@ -126,11 +135,7 @@ TEST_F(ProcessTest, ASecondSignalEndsTheDrain) {
   StreamCall call(*stub);
   ASSERT_TRUE(call.open(open_for(samples)));
   process.signal(SIGINT);
-  // The first one has been taken when new streams are refused.
-  grpc::Status status;
-  do {
-    stream_all(*stub, open_for(samples, "other"), samples, 60, &status);
-  } while (status.ok() || status.error_code() == grpc::ALREADY_EXISTS);
+  refused_for_shutdown(*stub, open_for(samples, "other"), samples);
   process.signal(SIGINT);
   EXPECT_EQ(process.wait(), 0);
 }

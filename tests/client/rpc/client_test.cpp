@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "client/measure/local.h"
 #include "client/measure/remote.h"
 #include "kernels/backend.h"
@@ -104,6 +106,8 @@ TEST(ClientWithServer, AServerThatHangsIsNoticed) {
   open.set_data_type(v1::DATA_TYPE_FLOAT32);
   open.set_label_type(v1::LABEL_TYPE_INT32);
   Series series = client.open(open);
+  // Through more pings than gRPC sends in silence unless told otherwise.
+  std::this_thread::sleep_for(std::chrono::milliseconds(1500));
   server.freeze();
   try {
     series.close();

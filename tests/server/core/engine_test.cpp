@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "kernels/accumulator.h"
 #include "server/core/errors.h"
 #include "tests/server/core/core_fixture.h"
 
@@ -191,6 +192,68 @@ TEST_F(EngineTest, CrowdedSeriesStayConsistent) {
   EXPECT_EQ(services_.samples.memory_used(), 0u);
 }
 
+TEST_F(EngineTest, ARefusedStateLeavesNoClassifier) {
+  Samples samples = make_samples(40, 4, 3, DType::kFloat32, 3);
+  const v1::Open open = open_for(samples);
+  const auto session = engine_.open(open);
+  StatisticsBundle empty;
+  empty.statistics = Statistics::empty(3, 4, DType::kFloat32);
+  empty.classifier = samples.classifier;
+  server::StateUpload upload(engine_, open);
+  write_statistics(
+      empty, [&](const auto& header) { upload.header(header); },
+      [&](const auto& block) { upload.block(block); });
+  EXPECT_THROW(upload.finish(), server::FailedPrecondition);  // N = 0
+  session->add_batch(server::incoming_batch(batch_of(samples, 0, 0, 40)));
+  const auto result = session->close(1, false);
+  ASSERT_TRUE(result.report);
+  samples.classifier.reset();
+  EXPECT_EQ(difference(local_report(samples), *result.report, 1e-15), "");
+}
+
+TEST_F(EngineTest, ANewWeightTakesTheOldBiasWithIt) {
+  Samples samples = make_samples(40, 4, 3, DType::kFloat32, 3);
+  const auto session = engine_.open(open_for(samples));
+  session->add_batch(server::incoming_batch(batch_of(samples, 0, 0, 40)));
+  const auto send = [&] {
+    for (const auto& chunk : chunks_of(*samples.classifier, 1000)) {
+      session->add_classifier(server::incoming_part(chunk));
+    }
+  };
+  send();
+  samples.classifier->weight[0] += 1;
+  samples.classifier->bias.clear();
+  send();
+  const auto result = session->close(1, false);
+  ASSERT_TRUE(result.report);
+  EXPECT_EQ(difference(local_report(samples), *result.report, 1e-15), "");
+}
+
+TEST_F(EngineTest, StatesOfMoreSamplesThan64BitsCountAreRefused) {
+  const Samples samples = make_samples(40, 4, 3, DType::kFloat64, 3);
+  v1::Open open = open_for(samples);
+  open.set_world_size(2);
+  StatisticsBundle large;
+  large.statistics = Statistics::empty(3, 4, DType::kFloat64);
+  large.statistics.samples = (uint64_t{1} << 63) + 5;
+  large.statistics.classes = {0};
+  large.statistics.counts = {large.statistics.samples};
+  large.statistics.means = {1, 2, 3, 4};
+  large.statistics.within = {0};
+  const auto put = [&](uint32_t rank) {
+    open.set_rank(rank);
+    server::StateUpload upload(engine_, open);
+    write_statistics(
+        large, [&](const auto& header) { upload.header(header); },
+        [&](const auto& block) { upload.block(block); });
+    return upload.finish();
+  };
+  EXPECT_EQ(put(0).closed_ranks, 1u);
+  EXPECT_THROW(put(1), InvalidArgument);
+  const auto result = stream_all(open, samples, 40);  // rank 1 is still open
+  EXPECT_TRUE(result.report);
+}
+
 class SmallEngineTest : public CoreTest {
  protected:
   static server::Limits limits() {
@@ -208,6 +271,63 @@ TEST_F(SmallEngineTest, ASeriesWithAStreamIsNotIdle) {
   EXPECT_THROW(eager_.open(open_for(samples, "b")), server::ResourceExhausted);
   session.reset();
   EXPECT_TRUE(eager_.open(open_for(samples, "b")));
+}
+
+// Room for one accumulator and a half; the engine drops idle series at once.
+class TightEngineTest : public CoreTest {
+ protected:
+  static server::Limits limits() {
+    server::Limits limits;
+    limits.state_memory_bytes = Accumulator::bytes_needed(3, 4, DType::kFloat32) * 3 / 2;
+    return limits;
+  }
+  TightEngineTest() : CoreTest(limits()), eager_(services_, std::chrono::seconds(0)) {}
+
+  // Rank 0 of two streams everything, closes and goes.
+  void leave_half(const std::string& run) {
+    v1::Open open = open_for(samples_, run);
+    open.set_world_size(2);
+    const auto session = eager_.open(open);
+    session->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 40)));
+    EXPECT_EQ(session->close(1, false).closed_ranks, 1u);
+  }
+
+  const Samples samples_ = make_samples(40, 4, 3, DType::kFloat32, 6);
+  server::Engine eager_;
+};
+
+TEST_F(TightEngineTest, ASeriesIsNotDroppedToMakeRoomForItself) {
+  leave_half("a");
+  v1::Open second = open_for(samples_, "a");
+  second.set_world_size(2);
+  second.set_rank(1);
+  EXPECT_THROW(eager_.open(second), server::ResourceExhausted);
+  EXPECT_EQ(eager_.registry().open_runs().count("a"), 1u);
+}
+
+TEST_F(TightEngineTest, StreamsAndStatesTakeTheRoomOfTheIdleOnly) {
+  leave_half("a");
+  EXPECT_TRUE(eager_.open(open_for(samples_, "b")));
+  EXPECT_EQ(eager_.registry().open_runs().count("a"), 0u);
+
+  leave_half("c");
+  StatisticsBundle bundle;
+  bundle.statistics = Statistics::empty(3, 4, DType::kFloat32);
+  const auto taken =
+      services_.memory.reserve(services_.memory.limit() - services_.memory.used(), "the test");
+  server::StateUpload upload(eager_, open_for(samples_, "d"));
+  write_statistics(
+      bundle, [&](const auto& header) { upload.header(header); },
+      [&](const auto& block) { upload.block(block); });
+  EXPECT_EQ(eager_.registry().open_runs().count("c"), 0u);
+}
+
+TEST_F(TightEngineTest, NothingIsDroppedForWhatNeverFits) {
+  leave_half("a");
+  v1::Open large = open_for(samples_, "b");
+  large.set_dim(1000);
+  EXPECT_THROW(eager_.open(large), server::ResourceExhausted);
+  EXPECT_EQ(eager_.registry().open_runs().count("a"), 1u);
 }
 
 }  // namespace

@@ -122,7 +122,7 @@ TEST(ReportHub, VersionWakesWaiters) {
   auto waiter =
       std::async(std::launch::async, [&] { hub.wait_for_change(seen, milliseconds(60'000)); });
   hub.publish(published(1, "a"));
-  waiter.wait();
+  EXPECT_EQ(waiter.wait_for(std::chrono::seconds(20)), std::future_status::ready);
   EXPECT_NE(hub.version(), seen);
 }
 

@@ -98,6 +98,11 @@ TEST_F(ReportStoreTest, PagesEndWhereTheirBytesDo) {
   EXPECT_EQ(rest.reports.size(), 4u);
   EXPECT_FALSE(rest.more);
   EXPECT_FALSE(store.list(all, key_of("run", 0), 4, 1 << 20, false).more);
+  // As many as fit, but one in any case.
+  const size_t bytes = made_up_report("run", 1).ByteSizeLong();
+  EXPECT_EQ(store.list(all, std::nullopt, 100, bytes * 5 / 2, true).reports.size(), 2u);
+  EXPECT_EQ(store.list_by_id("run", 0, store.last_id(), 100, bytes * 5 / 2, true).size(), 2u);
+  EXPECT_EQ(store.list_by_id("run", 0, store.last_id(), 100, 1, true).size(), 1u);
 }
 
 TEST_F(ReportStoreTest, DeleteTakesEverythingOfTheRun) {

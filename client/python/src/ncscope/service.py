@@ -18,6 +18,9 @@ CHANNEL_OPTIONS = (
     # Notices a server that is gone or hangs within 80 s; servers allow a ping every 10 s.
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    # Proxies are for the web; a trainer's server is named.
+    ("grpc.enable_http_proxy", 0),
     # A server that restarts is found again within the second.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),

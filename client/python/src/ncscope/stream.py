@@ -93,7 +93,8 @@ class Stream:
     def classifier(self, weight: Any, bias: Any = None) -> None:
         """Sends the classifier that decided on these samples: `weight` [K, d], `bias` [K].
 
-        Any time before `close`; a later one replaces an earlier one.
+        Any time before `close`; a later one replaces an earlier one, unless another rank has sent
+        that one too: ranks must agree.
         """
         self._check_usable()
         self._classifier = list(
