@@ -25,7 +25,7 @@ struct IncomingBatch {
   }
 };
 
-// Checksum of the content, in the order of `crc32c`.
+// Checksum of the content, in the order of `crc32c`. Throws DataLoss where that is another one.
 uint32_t content_checksum(const IncomingBatch& batch);
 
 struct CloseResult {

@@ -50,8 +50,9 @@ void ReportedSession::refuse(const std::string& what) const {
 uint64_t ReportedSession::add_batch(const IncomingBatch& batch) {
   const auto& checksums = content().checksums;
   const std::string name = "Batch " + std::to_string(batch.sequence);
+  const uint32_t checksum = content_checksum(batch);
   if (batch.sequence >= checksums.size()) refuse(name + " is new");
-  if (content_checksum(batch) != checksums[batch.sequence]) {
+  if (checksum != checksums[batch.sequence]) {
     refuse(name + " was received with other content");
   }
   ++services_.counters.duplicate_batches;

@@ -1,5 +1,7 @@
 #include "server/core/sample_ids.h"
 
+#include <new>
+
 #include "kernels/batch.h"
 
 namespace ncscope::server {
@@ -18,13 +20,20 @@ SampleIds::Claim SampleIds::claim(std::span<const uint64_t> ids, const int32_t* 
     memory_.absorb(budget.reserve(wanted - memory_.bytes(), "identities of samples"));
   }
   Claim claim;
-  for (size_t row = 0; row < ids.size(); ++row) {
-    if (labels[row] == kDroppedRow) continue;
-    if (seen_.insert(ids[row]).second) {
-      claim.added.push_back(ids[row]);
-    } else {
-      claim.duplicates.push_back(row);
+  claim.added.reserve(ids.size());
+  claim.duplicates.reserve(ids.size());
+  try {
+    for (size_t row = 0; row < ids.size(); ++row) {
+      if (labels[row] == kDroppedRow) continue;
+      if (seen_.insert(ids[row]).second) {
+        claim.added.push_back(ids[row]);
+      } else {
+        claim.duplicates.push_back(row);
+      }
     }
+  } catch (const std::bad_alloc&) {
+    for (const uint64_t id : claim.added) seen_.erase(id);
+    throw;
   }
   duplicates_ += claim.duplicates.size();
   return claim;

@@ -78,10 +78,6 @@ uint64_t Series::add_batch(uint32_t index, uint64_t session, const IncomingBatch
   const std::lock_guard lock(rank.mutex);
   require_writer(rank, session);
   const uint32_t checksum = content_checksum(batch);
-  if (batch.crc32c && *batch.crc32c != checksum) {
-    throw DataLoss("Batch " + std::to_string(batch.sequence) + ": expected CRC-32C " +
-                   std::to_string(*batch.crc32c) + ", got " + std::to_string(checksum));
-  }
   const uint64_t next = rank.next_sequence();
   if (batch.sequence < next) {
     if (rank.checksums[batch.sequence] != checksum) {

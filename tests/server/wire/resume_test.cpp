@@ -164,6 +164,14 @@ TEST_F(ResumeTest, ARepeatedCloseGetsTheSameAnswer) {
 
 TEST_F(ResumeTest, AReportedSeriesTakesNothingNew) {
   ASSERT_TRUE(stream_all(live_.stub(), open_, samples_, 50));
+  {  // damaged on its way: the same again may be sent
+    StreamCall call(live_.stub());
+    EXPECT_TRUE(call.open(open_));
+    v1::Batch damaged = batches_[0];
+    damaged.set_crc32c(checksum_of(damaged) ^ 1);
+    EXPECT_FALSE(call.batch(damaged));
+    expect_status(call.finish(), grpc::DATA_LOSS, {"CRC-32C"});
+  }
   const auto refused = [&](const std::function<void(StreamCall&)>& send) {
     StreamCall call(live_.stub());
     EXPECT_TRUE(call.open(open_));
