@@ -46,7 +46,7 @@ build_and_test() {
     --output-junit "$PWD/$results/$preset.xml" >"$results/$preset-ctest.log" 2>&1
   local status=$?
   ((status == 0)) || grep -vE '^ *[0-9]+/[0-9]+ Test .* Passed|^ +Start ' "$results/$preset-ctest.log"
-  tail -n 4 "$results/$preset-ctest.log"
+  grep 'tests passed' "$results/$preset-ctest.log"
   return $status
 }
 

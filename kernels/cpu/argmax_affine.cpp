@@ -82,7 +82,7 @@ class ArgmaxSweep {
     });
     unclear_.clear();
     for (size_t i = 0; i < count; ++i) {
-      const double error = score_error<T>(dim_, norms_[i], largest_norm_, largest_offset_);
+      const double error = error_of(norms_[i]);
       out[i] = static_cast<int32_t>(tops_[i].place);
       if (tops_[i].best - tops_[i].second > 2 * error) continue;
       unclear_.push_back({i, first + i, tops_[i].best - 2 * error, kLowest, 0});
@@ -97,6 +97,17 @@ class ArgmaxSweep {
       decide_exactly(unclear_[row], c0, classes, dots);
     });
     for (const Unclear& u : unclear_) out[u.row_in_block] = static_cast<int32_t>(u.place);
+  }
+
+  // How far the score of a row is from the plain float64 one, for any class.
+  double error_of(double norm) const {
+    double error = score_error<T>(dim_, norm, largest_norm_, largest_offset_);
+    if (scores_.points) {  // of the plain one, half a sum of (a_j - h_j)^2
+      constexpr double kDoubleUnit = std::numeric_limits<double>::epsilon() / 2;
+      const double reach = norm + largest_norm_;
+      error += (static_cast<double>(dim_) + 4) * kDoubleUnit * reach * reach;
+    }
+    return error;
   }
 
   struct Unclear {

@@ -125,7 +125,9 @@ class BetweenScatter {
   size_t full_rank() const { return std::min(means_.rows - 1, means_.cols); }
   double cutoff_at(double largest) const {
     const auto size = static_cast<double>(std::max(means_.rows, means_.cols));
-    return std::max(size * std::numeric_limits<double>::epsilon() * largest, noise_);
+    // Rounding errors share their trace among the directions.
+    return std::max(size * std::numeric_limits<double>::epsilon() * largest,
+                    noise_ / static_cast<double>(full_rank()));
   }
 
   // BB^T or B^T B.

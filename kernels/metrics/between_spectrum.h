@@ -22,15 +22,15 @@ struct BetweenSpectrum {
   bool used_eigen = false;   // whether Cholesky was not enough
   double pinv_trace = 0;     // tr(S_W S_B^+)
   double span_trace = 0;     // tr of S_W inside span(S_B)
-  double inverse_trace = 0;  // tr(S_B^+); where P-1 > d from 16 random vectors, to some 10 %
+  double inverse_trace = 0;  // tr(S_B^+); where P-1 > d from 16 random vectors, to a factor of 2
 };
 
 // `means` M [P, d] in device memory, not all zero; `products` MM^T [P, P] likewise, which is used
 // up, or empty: it is computed then; `weights` w [P] summing to 1; `scatter` N S_W [d, d] in host
 // memory and `samples` N. The cut-off is max(P, d) eps lambda_max or, if that is larger, `noise`:
-// the mean square of the rounding errors of M's rows. Takes device memory for the factored matrix,
-// where P-1 <= d for one more [P, d], and for some panels. Source: METRICS.md section 3.3. Throws
-// NumericalError from the eigen-decomposition, InvalidArgument for P < 2.
+// the mean square of the rounding errors of M's rows, over min(P-1, d). Takes device memory for the
+// factored matrix, where P-1 <= d for one more [P, d], and for some panels. Source: METRICS.md
+// section 3.3. Throws NumericalError from the eigen-decomposition, InvalidArgument for P < 2.
 BetweenSpectrum between_spectrum(Device& device, ConstMatrix means, std::span<const double> weights,
                                  ConstMatrix scatter, double samples, double noise = 0,
                                  DeviceMatrix products = {});

@@ -1,6 +1,7 @@
 // nc1.pinv = tr(S_W S_B^+) / P (Papyan, Han, Donoho, arXiv 2008.08186), and what its evaluation
 // says of S_B: rank, cutoff, condition, outside_span.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 #include "kernels/errors.h"
@@ -26,9 +27,9 @@ double resolution(const Statistics& s) {
   return s.scatter_resolution / static_cast<double>(s.samples);
 }
 
-std::string percent(double share) {
+std::string two_digits(double value) {
   char text[32];
-  std::snprintf(text, sizeof(text), "%.2g %%", 100 * share);
+  std::snprintf(text, sizeof(text), "%.2g", value);
   return text;
 }
 
@@ -45,12 +46,13 @@ void set_pinv(Analysis& analysis, ReportValues& out) {
                   "S_W within the span of the class means is below what its products resolve");
     return;
   }
-  out.set("nc1.pinv", between.pinv_trace / static_cast<double>(analysis.present()));
+  const auto present = static_cast<double>(analysis.present());
+  out.set("nc1.pinv", between.pinv_trace / present);
   // tr(E S_B^+) of the rounding E of S_W.
   const double error = resolution(analysis.statistics()) * between.inverse_trace;
   if (error <= kMarked * between.pinv_trace) return;
   out.warn("pinv_resolution",
-           "nc1.pinv may be off by " + percent(error / between.pinv_trace) + advice(analysis));
+           "nc1.pinv may be off by " + two_digits(error / present) + advice(analysis));
 }
 
 // Share of tr S_W outside span(S_B), both traces of the same scatter matrix.
@@ -63,10 +65,11 @@ void set_outside_span(Analysis& analysis, ReportValues& out) {
     out.set("nc1.outside_span", 0);
   } else {
     out.set("nc1.outside_span", std::clamp(1 - analysis.between().span_trace / trace, 0.0, 1.0));
-    const double error = resolution(s) / trace;
+    const double error =
+        resolution(s) * std::sqrt(static_cast<double>(analysis.between().rank)) / trace;
     if (error <= kMarkedShare) return;
     out.warn("outside_span_resolution",
-             "nc1.outside_span may be off by " + percent(error) + " of tr S_W" + advice(analysis));
+             "nc1.outside_span may be off by " + two_digits(error) + advice(analysis));
   }
 }
 
@@ -104,8 +107,13 @@ void nc1_pinv(Analysis& analysis, ReportValues& out) {
   const BetweenSpectrum& between = analysis.between();
   out.set_integer("nc1.rank", between.rank);
   out.set("nc1.cutoff", between.cutoff);
-  out.set("nc1.condition", between.largest / between.smallest);
   warn_if_rank_deficient(analysis, out);
+  if (between.rank == 0) {
+    undefined_fields(out, "nc1", {"pinv", "condition", "outside_span"},
+                     "the class means differ by no more than their rounding");
+    return;
+  }
+  out.set("nc1.condition", between.largest / between.smallest);
   if (const auto& reason = analysis.no_within()) {
     undefined_fields(out, "nc1", {"pinv", "outside_span"}, *reason);
     return;

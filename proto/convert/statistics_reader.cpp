@@ -142,6 +142,11 @@ StatisticsBundle StatisticsReader::finish() {
   Statistics& statistics = bundle_.statistics;
   statistics.scatter = symmetric_from_triangle(triangle_, statistics.dim);
   triangle_ = {};
+  if (!header_.has_scatter_resolution()) {
+    double trace = 0;
+    for (size_t j = 0; j < statistics.dim; ++j) trace += statistics.scatter[j * statistics.dim + j];
+    statistics.scatter_resolution = dtype_epsilon(compute_type(statistics.input_type)) / 2 * trace;
+  }
   statistics.check();
   if (header_.has_classifier()) {
     bundle_.classifier =

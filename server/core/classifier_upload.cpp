@@ -92,23 +92,16 @@ void ClassifierUpload::check_complete() const {
 void SharedClassifier::submit(uint32_t rank, ClassifierArray which, ClassifierValues values) {
   const std::lock_guard lock(mutex_);
   require_acceptable(rank, which, values.values);
-  Array& weight = arrays_[static_cast<size_t>(ClassifierArray::kWeight)];
-  Array& bias = arrays_[static_cast<size_t>(ClassifierArray::kBias)];
-  if (which == ClassifierArray::kWeight && weight.values && weight.is_of(rank) &&
-      bias.is_of(rank)) {
-    bias = {};  // it came with the weight that is replaced
-  }
   take(rank, which, std::move(values));
 }
 
 void SharedClassifier::submit(uint32_t rank, Classifier classifier) {
   const std::lock_guard lock(mutex_);
   require_acceptable(rank, ClassifierArray::kWeight, classifier.weight);
-  if (!classifier.bias.empty()) {
-    require_acceptable(rank, ClassifierArray::kBias, classifier.bias);
-    take(rank, ClassifierArray::kBias, {std::move(classifier.bias), {}});
-  }
+  const bool has_bias = !classifier.bias.empty();
+  if (has_bias) require_acceptable(rank, ClassifierArray::kBias, classifier.bias);
   take(rank, ClassifierArray::kWeight, {std::move(classifier.weight), {}});
+  if (has_bias) take(rank, ClassifierArray::kBias, {std::move(classifier.bias), {}});
 }
 
 void SharedClassifier::require_acceptable(uint32_t rank, ClassifierArray which,
@@ -120,6 +113,10 @@ void SharedClassifier::require_acceptable(uint32_t rank, ClassifierArray which,
 
 void SharedClassifier::take(uint32_t rank, ClassifierArray which, ClassifierValues values) {
   Array& array = arrays_[static_cast<size_t>(which)];
+  Array& bias = arrays_[static_cast<size_t>(ClassifierArray::kBias)];
+  if (which == ClassifierArray::kWeight && array.values && array.is_of(rank) && bias.is_of(rank)) {
+    bias = {};  // it came with the weight that is replaced
+  }
   if (!array.values || array.is_of(rank)) {
     const uint32_t digest = classifier_digest(values.values);
     array = {std::move(values), digest, rank, false};

@@ -10,46 +10,6 @@
 
 namespace ncscope::server {
 
-// A stream into a series that is not reported yet.
-class SeriesSession : public Session {
- public:
-  SeriesSession(Engine& engine, std::shared_ptr<Series> series, uint32_t rank, uint64_t id,
-                uint64_t next_sequence)
-      : engine_(engine),
-        activity_(engine.active_),
-        series_(std::move(series)),
-        rank_(rank),
-        id_(id),
-        next_sequence_(next_sequence) {}
-  ~SeriesSession() override { series_->detach(rank_, id_); }
-
-  uint64_t next_sequence() const override { return next_sequence_; }
-
-  uint64_t add_batch(const IncomingBatch& batch) override {
-    const uint64_t received = series_->add_batch(rank_, id_, batch);
-    next_sequence_ = received + 1;
-    return received;
-  }
-
-  void add_classifier(const ClassifierPart& part) override {
-    series_->add_classifier(rank_, id_, part);
-  }
-
-  CloseResult close(uint64_t batches, bool partial) override {
-    CloseResult result = series_->close(rank_, id_, batches, partial);
-    if (result.report) engine_.registry_.remove(series_);
-    return result;
-  }
-
- private:
-  Engine& engine_;
-  const Activity activity_;
-  const std::shared_ptr<Series> series_;
-  const uint32_t rank_;
-  const uint64_t id_;
-  uint64_t next_sequence_;
-};
-
 Engine::Engine(Services& services, std::chrono::seconds idle_series_timeout)
     : services_(services), idle_series_timeout_(idle_series_timeout), registry_(services) {
   const auto files = services_.reports.statistics_files();
@@ -77,6 +37,47 @@ auto Engine::with_room(const SeriesKey& key, const Action& action) {
     }
   }
 }
+
+// A stream into a series that is not reported yet.
+class SeriesSession : public Session {
+ public:
+  SeriesSession(Engine& engine, std::shared_ptr<Series> series, uint32_t rank, uint64_t id,
+                uint64_t next_sequence)
+      : engine_(engine),
+        activity_(engine.active_),
+        series_(std::move(series)),
+        rank_(rank),
+        id_(id),
+        next_sequence_(next_sequence) {}
+  ~SeriesSession() override { series_->detach(rank_, id_); }
+
+  uint64_t next_sequence() const override { return next_sequence_; }
+
+  uint64_t add_batch(const IncomingBatch& batch) override {
+    const uint64_t received =
+        engine_.with_room(series_->key(), [&] { return series_->add_batch(rank_, id_, batch); });
+    next_sequence_ = received + 1;
+    return received;
+  }
+
+  void add_classifier(const ClassifierPart& part) override {
+    engine_.with_room(series_->key(), [&] { series_->add_classifier(rank_, id_, part); });
+  }
+
+  CloseResult close(uint64_t batches, bool partial) override {
+    CloseResult result = series_->close(rank_, id_, batches, partial);
+    if (result.report) engine_.registry_.remove(series_);
+    return result;
+  }
+
+ private:
+  Engine& engine_;
+  const Activity activity_;
+  const std::shared_ptr<Series> series_;
+  const uint32_t rank_;
+  const uint64_t id_;
+  uint64_t next_sequence_;
+};
 
 Reservation Engine::reserve(size_t bytes, const std::string& purpose, const SeriesKey& key) {
   return with_room(key, [&] { return services_.memory.reserve(bytes, purpose); });

@@ -147,7 +147,8 @@ StoredState Engine::get_statistics(const v1::GetStatisticsRequest& request) {
   const uint64_t bytes = 2 * std::filesystem::file_size(path, missing);
   try {
     StoredState state;
-    if (!missing) state.memory = reserve(bytes, "state of " + describe(key), key);
+    // Without making room: nothing is dropped for somebody who only reads.
+    if (!missing) state.memory = services_.memory.reserve(bytes, "state of " + describe(key));
     state.bundle = load_statistics(path);
     return state;
   } catch (const ResourceExhausted&) {

@@ -93,6 +93,21 @@ TEST_P(ArgmaxAffineTest, CentresThatNearlyCoincideAreToldApart) {
   }
 }
 
+// What decides is the float64 sum of (a_j - h_j)^2, also where its rounding is the larger one.
+TEST_P(ArgmaxAffineTest, RowsFarFromAllPointsGoWhereTheirDistancesSay) {
+  const size_t d = 512;
+  Random random(9);
+  const std::vector<double> points = random.normals(6 * d);
+  for (const double far : {1e2, 1e4, 1e6}) {
+    std::vector<double> values = random.normals(200 * d);
+    for (double& x : values) x *= far;
+    for (const DType type : {DType::kFloat32, DType::kFloat64}) {
+      const Samples samples = make_samples(type, 6, d, values, std::vector<int32_t>(200, 0));
+      expect_exact(samples, points, 6, {}, half_squares(points, 6), true);
+    }
+  }
+}
+
 TEST_P(ArgmaxAffineTest, PointsHalfwayBetweenCentresGoWhereFloat64SaysThem) {
   const size_t d = 40;
   const size_t classes = 20;

@@ -203,6 +203,20 @@ TEST_P(Nc1Pinv, RoundingOfFarMeansIsNoDirection) {
   EXPECT_LT(*report.number("nc1.pinv"), 1);
 }
 
+TEST_P(Nc1Pinv, FarMeansThatDifferByMoreThanTheirRoundingKeepTheirRank) {
+  const size_t classes = 64;
+  std::vector<double> means(classes * classes, 1e6);
+  for (size_t c = 0; c < classes; ++c) means[c * classes + c] += 1.5e-7;
+  const auto near = axis_statistics(classes, means, std::vector<double>(classes, 1e-16), kDouble);
+  EXPECT_EQ(compute_report(device(), near, nullptr, nullptr, {}).number("nc1.rank"), 63);
+  // And where they do not, nothing is 0 that is not known.
+  for (size_t c = 0; c < classes; ++c) means[c * classes + c] = 1e6 + 2e-9 * (c % 2 ? 1 : 0);
+  const auto equal = axis_statistics(classes, means, std::vector<double>(classes, 1e-16), kDouble);
+  const ReportValues report = compute_report(device(), equal, nullptr, nullptr, {});
+  EXPECT_EQ(report.number("nc1.rank"), 0);
+  EXPECT_FALSE(report.number("nc1.pinv") || report.number("nc1.condition"));
+}
+
 TEST_P(Nc1Pinv, MeansWhoseSquaresUnderflowAreNotCalledEqual) {
   std::vector<double> values;
   for (const double x : {1, 2, 5, 6}) values.push_back(x * 1e-100);

@@ -229,6 +229,35 @@ TEST_F(EngineTest, ANewWeightTakesTheOldBiasWithIt) {
   EXPECT_EQ(difference(local_report(samples), *result.report, 1e-15), "");
 }
 
+TEST_F(EngineTest, TheClassifierOfAStateTakesThePlaceOfAStreamedOne) {
+  Samples samples = make_samples(40, 4, 3, DType::kFloat32, 3);
+  StatisticsBundle bundle;
+  bundle.statistics = Statistics::empty(3, 4, DType::kFloat32);
+  Classifier without_bias = *samples.classifier;
+  without_bias.weight[0] += 1;
+  without_bias.bias.clear();
+  bundle.classifier = without_bias;
+  v1::Open open = open_for(samples);
+  open.set_world_size(2);
+  const auto session = engine_.open(open);
+  for (const auto& chunk : chunks_of(*samples.classifier, 1000)) {
+    session->add_classifier(server::incoming_part(chunk));
+  }
+  server::StateUpload upload(engine_, open);
+  write_statistics(
+      bundle, [&](const auto& header) { upload.header(header); },
+      [&](const auto& block) { upload.block(block); });
+  EXPECT_EQ(upload.finish().closed_ranks, 1u);
+  open.set_rank(1);
+  samples.classifier = without_bias;
+  ASSERT_TRUE(stream_all(open, samples, 40).report);
+  v1::GetStatisticsRequest request;
+  *request.mutable_key() = open.key();
+  const server::StoredState state = engine_.get_statistics(request);
+  EXPECT_EQ(state.bundle.classifier->weight, without_bias.weight);
+  EXPECT_TRUE(state.bundle.classifier->bias.empty());
+}
+
 TEST_F(EngineTest, StatesOfMoreSamplesThan64BitsCountAreRefused) {
   const Samples samples = make_samples(40, 4, 3, DType::kFloat64, 3);
   v1::Open open = open_for(samples);
