@@ -13,9 +13,10 @@ namespace {
 // What each buffer of a ClassSums takes.
 struct SumsBytes {
   size_t references, sums, squares, column_squares, tile, scatter, partial;
+  size_t sum_squares = sizeof(double);
 
-  SumsBytes(size_t k, size_t d, DType type) {
-    const size_t w = dtype_size(compute_type(type));
+  SumsBytes(size_t k, size_t d, DType compute) {
+    const size_t w = dtype_size(compute);
     references = check::checked_bytes("Accumulator", k, d, w);
     sums = check::checked_bytes("Accumulator", k, d, sizeof(double));
     squares = check::checked_bytes("Accumulator", k, 1, sizeof(double));
@@ -50,7 +51,7 @@ class ClassReader {
   // more than one sample, e_c = s_c / n_c; of a single sample it is zero.
   const std::vector<double>& read(size_t first, size_t last, Statistics& out) {
     const size_t d = sums_.dim;
-    const DType type = compute_type(sums_.type);
+    const DType type = sums_.compute;
     const size_t row_bytes = d * dtype_size(type);
     offsets_.resize((last - first) * d);
     references_.resize((last - first) * row_bytes);
@@ -107,30 +108,33 @@ Accumulator::Accumulator(Device& device, size_t num_classes, size_t dim, DType t
   check::require("Accumulator",
                  num_classes > 0 && dim > 0 && num_classes <= kLimit && dim <= kLimit,
                  "K and d in [1, 2147483647]", check::shape_text(num_classes, dim));
-  const SumsBytes bytes(num_classes, dim, type);
   sums_.num_classes = num_classes;
   sums_.dim = dim;
   sums_.type = type;
+  sums_.compute = compute_type(type, device.math());
+  const SumsBytes bytes(num_classes, dim, sums_.compute);
   sums_.counts.resize(num_classes);
   sums_.settled.resize(num_classes);
   sums_.references = device.allocate(bytes.references);
   sums_.sums = device.allocate(bytes.sums);
   sums_.squares = device.allocate(bytes.squares);
   sums_.column_squares = device.allocate(bytes.column_squares);
+  sums_.sum_squares = device.allocate(bytes.sum_squares);
   sums_.tile = device.allocate(bytes.tile);
   sums_.scatter = device.allocate(bytes.scatter);
   sums_.partial = device.allocate(bytes.partial);
   device.zero(sums_.sums.data(), bytes.sums);
   device.zero(sums_.squares.data(), bytes.squares);
   device.zero(sums_.column_squares.data(), bytes.column_squares);
+  device.zero(sums_.sum_squares.data(), bytes.sum_squares);
   device.zero(sums_.scatter.data(), bytes.scatter);
 }
 
-size_t Accumulator::bytes_needed(size_t num_classes, size_t dim, DType type) {
-  const SumsBytes bytes(num_classes, dim, type);
+size_t Accumulator::bytes_needed(size_t num_classes, size_t dim, DType type, Math math) {
+  const SumsBytes bytes(num_classes, dim, compute_type(type, math));
   size_t total = 0;
   for (const size_t part : {bytes.references, bytes.sums, bytes.squares, bytes.column_squares,
-                            bytes.tile, bytes.scatter, bytes.partial}) {
+                            bytes.sum_squares, bytes.tile, bytes.scatter, bytes.partial}) {
     if (__builtin_add_overflow(total, part, &total)) {
       throw OutOfMemory("Accumulator: " + check::shape_text(num_classes, dim) +
                         " does not fit any memory");
@@ -156,11 +160,11 @@ Statistics Accumulator::finish(Device& device) {
   out.samples = sums.samples;
   out.skipped_nonfinite = dropped_.nonfinite;
   out.ignored = dropped_.ignored;
-  out.sum_squares = sums.sum_squares;
+  device.copy_to_host(&out.sum_squares, sums.sum_squares.data(), sizeof(double));
   std::vector<double> squares(d);
   device.copy_to_host(squares.data(), sums.column_squares.data(), d * sizeof(double));
-  out.scatter_resolution = dtype_epsilon(compute_type(sums.type)) / 2 *
-                           std::accumulate(squares.begin(), squares.end(), 0.0);
+  out.scatter_resolution =
+      dtype_epsilon(sums.compute) / 2 * std::accumulate(squares.begin(), squares.end(), 0.0);
 
   const auto absent = static_cast<size_t>(std::count(sums.counts.begin(), sums.counts.end(), 0));
   out.means.reserve((k - absent) * d);

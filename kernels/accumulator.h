@@ -18,12 +18,12 @@ namespace ncscope {
 class Accumulator {
  public:
   // Allocates the state on the device: about K d (8 + w) + 8 d^2 + w kTileRows d bytes, w = 4, or 8
-  // for float64 input, and 4 d^2 more where w = 4. Throws OutOfMemory, InvalidArgument for K or d
-  // of 0.
+  // for float64 input or math, and 4 d^2 more where w = 4. Throws OutOfMemory, InvalidArgument for
+  // K or d of 0.
   Accumulator(Device& device, size_t num_classes, size_t dim, DType type);
 
-  // Adds the rows of a batch whose label is not kDroppedRow. `device` is any of the same kind as
-  // the constructor's. Throws InvalidArgument if dim or type differ.
+  // Adds the rows of a batch whose label is not kDroppedRow. `device` is any of the same kind and
+  // math as the constructor's. Throws InvalidArgument if dim or type differ.
   void add(Device& device, const Batch& batch);
 
   // Counts rows that admission dropped.
@@ -37,7 +37,7 @@ class Accumulator {
   uint64_t samples() const { return sums_.samples; }
 
   // Device bytes that a state of this shape takes.
-  static size_t bytes_needed(size_t num_classes, size_t dim, DType type);
+  static size_t bytes_needed(size_t num_classes, size_t dim, DType type, Math math = Math::kExact);
 
  private:
   ClassSums sums_;

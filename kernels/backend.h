@@ -1,4 +1,4 @@
-// Which devices this build has, and how to get one.
+// Which devices there are, and how to get one.
 #pragma once
 
 #include <memory>
@@ -15,11 +15,26 @@ enum class Backend { kAuto, kCpu, kCuda };
 // Parses "auto", "cpu", "cuda"; throws InvalidArgument naming the choices.
 Backend parse_backend(std::string_view name);
 
-// Names of the devices this build contains, such as {"cpu"}.
-std::vector<std::string> built_backends();
+struct DeviceOptions {
+  Backend backend = Backend::kAuto;
+  Math math = Math::kExact;
+  // What all devices of this process may take of a card's memory together; 0: nine tenths of what
+  // is free when the first is made. Later ones share the limit of the first.
+  size_t memory_bytes = 0;
+};
+
+// Names of the devices that are installed, such as {"cpu", "cuda"}; whether they are usable shows
+// when one is made.
+std::vector<std::string> installed_backends();
 
 // A device of its own handles and workspace, for one thread at a time. kAuto takes cuda where a
-// usable card is there, else cpu. Throws BackendUnavailable.
-std::unique_ptr<Device> make_device(Backend backend);
+// usable card is there, else cpu. Throws BackendUnavailable, saying why.
+std::unique_ptr<Device> make_device(const DeviceOptions& options);
+inline std::unique_ptr<Device> make_device(Backend backend) {
+  return make_device(DeviceOptions{.backend = backend});
+}
+
+// Why make_device would not give a cuda device; empty where it would.
+std::string why_not_cuda();
 
 }  // namespace ncscope

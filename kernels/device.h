@@ -21,18 +21,22 @@ namespace ncscope {
 class DeviceBuffer {
  public:
   DeviceBuffer() = default;
-  DeviceBuffer(void* data, size_t bytes, void (*release)(void*))
-      : data_(data, release), bytes_(bytes) {}
+  DeviceBuffer(void* data, size_t bytes, void (*release)(void* data, size_t bytes))
+      : data_(data, Release{release, bytes}) {}
   void* data() const { return data_.get(); }
-  size_t bytes() const { return bytes_; }
+  size_t bytes() const { return data_ ? data_.get_deleter().bytes : 0; }
   template <class T>
   T* as() const {
     return static_cast<T*>(data_.get());
   }
 
  private:
-  std::unique_ptr<void, void (*)(void*)> data_{nullptr, [](void*) {}};
-  size_t bytes_ = 0;
+  struct Release {
+    void (*release)(void* data, size_t bytes);
+    size_t bytes;
+    void operator()(void* data) const { release(data, bytes); }
+  };
+  std::unique_ptr<void, Release> data_{nullptr, Release{nullptr, 0}};
 };
 
 // A contiguous [rows, cols] float64 matrix in device memory.
@@ -57,36 +61,43 @@ class DeviceMatrix {
 struct DeviceInfo {
   std::string backend;  // "cpu", "cuda"
   std::string name;     // model of the processor or card
-  std::string math;     // "exact" unless a faster mode was asked for
+  std::string math;     // math_name() of what it multiplies in
   std::vector<std::string> libraries;
   uint32_t parallelism = 0;  // host threads or multiprocessors
   std::string driver;        // empty where there is none
   std::string advice{};      // what would make it faster, for people; empty where nothing would
+  size_t memory_bytes = 0;   // device memory that all devices of the process may take together; 0
+                             // where device memory is the host's
 };
 
 // Rows that wait for one scatter update. Fixed, so that results do not depend on batch sizes.
 inline constexpr size_t kTileRows = 2048;
 
-// The state of an accumulator in device memory. T is float, or double for float64 input.
+// The state of an accumulator in device memory. T is float, or double where `compute` is float64.
 struct ClassSums {
-  size_t num_classes = 0;  // K
-  size_t dim = 0;          // d
-  DType type = DType::kFloat32;
+  size_t num_classes = 0;           // K
+  size_t dim = 0;                   // d
+  DType type = DType::kFloat32;     // of the samples
+  DType compute = DType::kFloat32;  // of their products: compute_type(type, device.math())
   uint64_t samples = 0;
   size_t tile_fill = 0;          // rows of `tile` in use
   double tile_square = 0;        // largest ||h - r_y||^2 of them
-  double sum_squares = 0;        // sum of ||h||^2
   std::vector<uint64_t> counts;  // [K] n_c, host
   std::vector<uint8_t> settled;  // [K] whether r_c is known, host
-  std::vector<int32_t> waiting;  // [tile_fill] label of a row that waits for r_c, else -1; host
+  std::vector<int32_t> waiting;  // [tile_fill] label of a row that is not yet shifted, else -1;
+                                 // host
   DeviceBuffer references;       // [K, d] T, r_c; rows of classes not settled are not set
   DeviceBuffer sums;             // [K, d] double, s_c = sum of h - r_c
   DeviceBuffer squares;          // [K] double, q_c = sum of ||h - r_c||^2
   DeviceBuffer column_squares;   // [d] double, the diagonal of sum (h-r_y)(h-r_y)^T
-  DeviceBuffer tile;             // [kTileRows, d] T, shifted rows not yet in `scatter`
+  DeviceBuffer sum_squares;      // [1] double, sum of ||h||^2
+  DeviceBuffer tile;             // [kTileRows, d] T, rows not yet in `scatter`
   DeviceBuffer scatter;          // [d, d] double, upper triangle of sum (h-r_y)(h-r_y)^T
   DeviceBuffer partial;          // [d, d] float, upper triangle of one tile's products; none for
                                  // double, whose products go straight into `scatter`
+  // What a device knows of work on these sums that is still under way; null where a device has
+  // done its work when a call returns.
+  std::shared_ptr<void> in_flight;
 };
 
 // Whether products in float32 hold a tile whose largest row has this squared norm: kTileRows of
@@ -149,14 +160,20 @@ struct AffineScores {
   bool points = false;
 };
 
+// Calls of one device take effect in order. Class sums may go from one device to another of the
+// same kind between any two calls. A matrix may be read by another device once the one that wrote
+// it has returned numbers to the host.
 class Device {
  public:
-  Device() = default;
+  explicit Device(Math math = Math::kExact) : math_(math) {}
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;
   virtual ~Device() = default;
 
   virtual DeviceInfo info() const = 0;
+  Math math() const { return math_; }
+  // Whether it has failed for good: every call throws DeviceLost, and only a new process helps.
+  virtual bool lost() const { return false; }
 
   // Uninitialised memory; throws OutOfMemory.
   DeviceBuffer allocate(size_t bytes);
@@ -169,13 +186,15 @@ class Device {
   void download(ConstMatrix device, double* host);  // to contiguous [rows, cols]
   void zero(void* device, size_t bytes);
 
-  // Adds the rows of `batch` with a label >= 0 to `sums`, in order. Rows of a class whose r_c is
-  // known are shifted into the tile, with sums and squares in float64; the others wait there as
-  // they are. A full tile is flushed.
+  // Adds the rows of `batch` with a label >= 0 to `sums`, in order, and is done with the batch when
+  // it returns. Rows of a class whose r_c is known are shifted into the tile, with sums and squares
+  // in float64; others wait there as they are, or all do until the tile is full. A full tile is
+  // flushed. After an OutOfMemory the sums are as they were.
   void accumulate(const Batch& batch, ClassSums& sums);
   // Moves the tile, full or not, into the scatter. Before, each class with rows that wait gets
-  // their mean as its r_c, rounded to T, and they are shifted. Products in T, or in float64 where
-  // those of float32 would over- or underflow (see products_fit()); sums across tiles in float64.
+  // their mean as its r_c, rounded to T, and they are shifted. Products in T, or in float64 or
+  // scaled where those of float32 would over- or underflow (see products_fit()); sums across tiles
+  // in float64.
   void flush(ClassSums& sums);
 
   // C = alpha op(A) op(B) + beta C; op is the transpose where the flag says so. beta = 0 does not
@@ -231,6 +250,8 @@ class Device {
   virtual PairSums do_pair_reduce(const PairInput& input) = 0;
   virtual double do_gram_residual(ConstMatrix a, ConstMatrix b, double alpha) = 0;
   virtual std::vector<int32_t> do_argmax_affine(const Batch& batch, const AffineScores& scores) = 0;
+
+  const Math math_;
 };
 
 }  // namespace ncscope

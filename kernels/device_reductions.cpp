@@ -25,7 +25,7 @@ void require_buffer(const char* method, const char* what, const DeviceBuffer& bu
 void require_sums(const char* method, const ClassSums& sums) {
   const size_t k = sums.num_classes;
   const size_t d = sums.dim;
-  const size_t size = dtype_size(compute_type(sums.type));
+  const size_t size = dtype_size(sums.compute);
   check::require(method, k > 0 && d > 0, "K and d of at least 1", check::shape_text(k, d));
   check::require(method, k <= std::numeric_limits<int32_t>::max(), "K that an int32 label can name",
                  std::to_string(k));
@@ -40,6 +40,7 @@ void require_sums(const char* method, const ClassSums& sums) {
   require_buffer(method, "sums", sums.sums, k, d, sizeof(double));
   require_buffer(method, "squares", sums.squares, k, 1, sizeof(double));
   require_buffer(method, "column_squares", sums.column_squares, d, 1, sizeof(double));
+  require_buffer(method, "sum_squares", sums.sum_squares, 1, 1, sizeof(double));
   require_buffer(method, "tile", sums.tile, kTileRows, d, size);
   require_buffer(method, "scatter", sums.scatter, d, d, sizeof(double));
   if (size == sizeof(float)) require_buffer(method, "partial", sums.partial, d, d, size);

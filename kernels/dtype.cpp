@@ -74,8 +74,17 @@ double dtype_epsilon(DType type) {
   throw InvalidArgument("dtype_epsilon: unknown element type");
 }
 
-DType compute_type(DType type) {
-  return type == DType::kFloat64 ? DType::kFloat64 : DType::kFloat32;
+Math parse_math(std::string_view name) {
+  if (name == "exact") return Math::kExact;
+  if (name == "fp64") return Math::kFloat64;
+  throw InvalidArgument("parse_math: expected exact or fp64, got \"" + std::string(name) + "\"");
+}
+
+std::string_view math_name(Math math) { return math == Math::kFloat64 ? "fp64" : "exact"; }
+
+DType compute_type(DType type, Math math) {
+  const bool wide = type == DType::kFloat64 || math == Math::kFloat64;
+  return wide ? DType::kFloat64 : DType::kFloat32;
 }
 
 void convert(DType type, const void* in, size_t n, float* out) {

@@ -42,6 +42,12 @@ class DeviceError : public Error {
   using Error::Error;
 };
 
+// The device failed in a way that only a new process cures: every later call on it fails too.
+class DeviceLost : public DeviceError {
+ public:
+  using DeviceError::DeviceError;
+};
+
 // Stored or received bytes are not what was written: wrong checksum, truncated, not the format.
 class DataLoss : public Error {
  public:

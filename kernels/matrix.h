@@ -21,9 +21,9 @@ struct MatrixView {
       : data(data), rows(rows), cols(cols), stride(stride) {}
 
   // A view of mutable elements is also one of constant elements.
-  operator MatrixView<const T>() const requires(!std::is_const_v<T>) {
-    return {data, rows, cols, stride};
-  }
+  template <class U>
+  requires std::is_same_v<const U, T> MatrixView(const MatrixView<U>& other)
+      : MatrixView(other.data, other.rows, other.cols, other.stride) {}
 
   T* row(size_t r) const { return data + r * stride; }
 

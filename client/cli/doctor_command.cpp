@@ -45,7 +45,7 @@ std::string check_heading(const std::string& where, const output::Style& style) 
 }
 
 void check_devices(const output::Style& style, bool& passed) {
-  for (const std::string& name : built_backends()) {
+  for (const std::string& name : installed_backends()) {
     std::unique_ptr<Device> device;
     try {
       device = make_device(parse_backend(name));

@@ -52,13 +52,13 @@ void for_slices(ThreadPool& pool, ClassSums& sums, const std::vector<ShiftRow>& 
     }
     class_squares[rows[i].label] += shifted;
     sums.tile_square = std::max(sums.tile_square, shifted);
-    sums.sum_squares += full;
+    *sums.sum_squares.as<double>() += full;
   }
 }
 
 // Gives classes whose rows wait their reference, and shifts those rows where they are.
 void settle_waiting(ThreadPool& pool, ClassSums& sums) {
-  const DType type = compute_type(sums.type);
+  const DType type = sums.compute;
   const size_t row_bytes = sums.dim * dtype_size(type);
   std::vector<ShiftRow> rows;
   for (size_t i = 0; i < sums.tile_fill; ++i) {
@@ -70,7 +70,7 @@ void settle_waiting(ThreadPool& pool, ClassSums& sums) {
   if (rows.empty()) return;
   for_slices(pool, sums, rows, [&](const ShiftSlice& slice) {
     settle_references(type, rows, sums.counts.data(), slice);
-    shift_rows(type, rows, slice);
+    shift_rows(type, type, rows, slice);
   });
 }
 
@@ -93,7 +93,7 @@ void CpuDevice::do_accumulate(const Batch& batch, ClassSums& sums) {
     const bool full = sums.tile_fill == kTileRows;
     if (block.empty() || (!full && r + 1 < batch.rows)) continue;
     for_slices(*pool_, sums, block,
-               [&](const ShiftSlice& slice) { shift_rows(sums.type, block, slice); });
+               [&](const ShiftSlice& slice) { shift_rows(sums.type, sums.compute, block, slice); });
     block.clear();
     if (full) do_flush(sums);
   }
@@ -102,7 +102,7 @@ void CpuDevice::do_accumulate(const Batch& batch, ClassSums& sums) {
 void CpuDevice::do_flush(ClassSums& sums) {
   settle_waiting(*pool_, sums);
   double* const scatter = sums.scatter.as<double>();
-  if (compute_type(sums.type) == DType::kFloat64) {
+  if (sums.compute == DType::kFloat64) {
     add_scatter(sums.tile.as<double>(), sums.tile_fill, sums.dim, scatter);
   } else if (products_fit(sums.tile_square)) {
     add_scatter(*pool_, sums.tile.as<float>(), sums.tile_fill, sums.dim, sums.partial.as<float>(),

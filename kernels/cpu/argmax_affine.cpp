@@ -10,6 +10,7 @@
 #include "kernels/cpu/argmax_row.h"
 #include "kernels/cpu/blas.h"
 #include "kernels/cpu/cpu_device.h"
+#include "kernels/score_error.h"
 
 namespace ncscope {
 namespace {
@@ -20,28 +21,6 @@ constexpr size_t kBlockElements = size_t{1} << 23;
 constexpr size_t kTileClasses = 512;
 constexpr size_t kRowsPerTask = 16;
 constexpr double kLowest = -std::numeric_limits<double>::infinity();
-
-// The difference between a score summed in T, in any order, and the plain float64 one is below this
-// bound for every class. Both factors of a product are rounded to T, and a sum of d products in T
-// is off by d u at most (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1; u is
-// half the spacing of T), all relative to sum |a_j h_j| <= ||a|| ||h||; the same holds for the
-// plain loop with u of float64, which also rounds the addition of t. Values below the smallest
-// normal number are off by half the smallest subnormal one instead. Infinite where a sum may
-// overflow.
-template <class T>
-double score_error(size_t dim, double norm, double largest_norm, double largest_offset) {
-  constexpr double kUnit = std::numeric_limits<T>::epsilon() / 2;
-  constexpr double kDoubleUnit = std::numeric_limits<double>::epsilon() / 2;
-  constexpr double kSmallest = std::numeric_limits<T>::denorm_min();
-  constexpr double kLargest = std::numeric_limits<T>::max();
-  const auto terms = static_cast<double>(dim) + 4;
-  const double size = norm * largest_norm;
-  const bool fits = norm < kLargest / 4 && largest_norm < kLargest / 4 && size < kLargest / 4;
-  if (!fits || terms * kUnit > 0.1) return std::numeric_limits<double>::infinity();
-  // 1.2 > 1 / (1 - 0.1) covers the higher powers of u.
-  return 1.2 * (terms * (kUnit + kDoubleUnit) * size + 2 * kDoubleUnit * largest_offset +
-                terms * kSmallest * (1 + norm + largest_norm));
-}
 
 template <class T>
 class ArgmaxSweep {
@@ -99,15 +78,8 @@ class ArgmaxSweep {
     for (const Unclear& u : unclear_) out[u.row_in_block] = static_cast<int32_t>(u.place);
   }
 
-  // How far the score of a row is from the plain float64 one, for any class.
   double error_of(double norm) const {
-    double error = score_error<T>(dim_, norm, largest_norm_, largest_offset_);
-    if (scores_.points) {  // of the plain one, half a sum of (a_j - h_j)^2
-      constexpr double kDoubleUnit = std::numeric_limits<double>::epsilon() / 2;
-      const double reach = norm + largest_norm_;
-      error += (static_cast<double>(dim_) + 4) * kDoubleUnit * reach * reach;
-    }
-    return error;
+    return score_error<T>(dim_, scores_.points, norm, largest_norm_, largest_offset_);
   }
 
   struct Unclear {

@@ -31,13 +31,14 @@ std::string lapack_version() {
 
 }  // namespace
 
-CpuDevice::CpuDevice(std::shared_ptr<ThreadPool> pool) : pool_(std::move(pool)) {}
+CpuDevice::CpuDevice(std::shared_ptr<ThreadPool> pool, Math math)
+    : Device(math), pool_(std::move(pool)) {}
 
 DeviceInfo CpuDevice::info() const {
   DeviceInfo info;
   info.backend = "cpu";
   info.name = processor_name();
-  info.math = "exact";
+  info.math = math_name(math());
   info.libraries = {openblas_get_config(), lapack_version()};
   info.advice = blas_advice();
   info.parallelism = static_cast<uint32_t>(pool_->threads());

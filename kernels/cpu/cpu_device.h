@@ -12,7 +12,8 @@ namespace ncscope {
 // and their results are put together in a fixed order.
 class CpuDevice final : public Device {
  public:
-  explicit CpuDevice(std::shared_ptr<ThreadPool> pool = ThreadPool::shared());
+  explicit CpuDevice(std::shared_ptr<ThreadPool> pool = ThreadPool::shared(),
+                     Math math = Math::kExact);
 
   DeviceInfo info() const override;
 

@@ -31,7 +31,7 @@ DeviceBuffer CpuDevice::do_allocate(size_t bytes) {
   }
   // Class sums are read in the order of the labels; large pages keep that from missing the TLB.
   if (alignment == kHugePage) madvise(data, bytes, MADV_HUGEPAGE);
-  return {data, bytes, [](void* p) { std::free(p); }};
+  return {data, bytes, [](void* p, size_t) { std::free(p); }};
 }
 
 void CpuDevice::do_copy_to_device(void* device, const void* host, size_t bytes) {

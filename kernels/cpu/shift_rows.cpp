@@ -8,6 +8,17 @@ namespace {
 using simd::Double8;
 using simd::kLanes;
 
+template <class T>
+struct Lanes;
+template <>
+struct Lanes<float> {
+  using Vector = simd::Float8;
+};
+template <>
+struct Lanes<double> {
+  using Vector = Double8;
+};
+
 [[gnu::always_inline]] inline double sum_of_lanes(const Double8& v) {
   return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
 }
@@ -15,17 +26,16 @@ using simd::kLanes;
 // One row: tile = h - r, sums += h - r, column_squares += (h - r)^2, and both squared norms. The
 // difference is taken in float64 and rounded for the tile only: a mean good to float32 would turn
 // equal class means into distant ones.
-template <class Wire>
-[[gnu::always_inline]] inline void shift_row(const std::byte* in, size_t width,
-                                             const typename Wire::T* reference, double* sums,
-                                             double* column_squares, typename Wire::T* tile,
+template <class Wire, class T>
+[[gnu::always_inline]] inline void shift_row(const std::byte* in, size_t width, const T* reference,
+                                             double* sums, double* column_squares, T* tile,
                                              double& squares, double& full_squares) {
-  using T8 = typename Wire::T8;
+  using T8 = typename Lanes<T>::Vector;
   Double8 shifted_lanes = {};
   Double8 full_lanes = {};
   size_t j = 0;
   for (; j + kLanes <= width; j += kLanes) {
-    T8 h;
+    typename Wire::T8 h;
     T8 r;
     Double8 sum;
     Wire::load8(in + j * sizeof(typename Wire::Element), h);
@@ -48,7 +58,7 @@ template <class Wire>
     typename Wire::T h;
     Wire::load1(in + j * sizeof(typename Wire::Element), h);
     const double x = double{h} - double{reference[j]};
-    tile[j] = static_cast<typename Wire::T>(x);
+    tile[j] = static_cast<T>(x);
     sums[j] += x;
     column_squares[j] += x * x;
     shifted_lanes[lane] += x * x;
@@ -58,33 +68,36 @@ template <class Wire>
   full_squares = sum_of_lanes(full_lanes);
 }
 
-template <class Wire>
-[[gnu::always_inline]] inline void copy_row(const std::byte* in, size_t width,
-                                            typename Wire::T* tile) {
+template <class Wire, class T>
+[[gnu::always_inline]] inline void copy_row(const std::byte* in, size_t width, T* tile) {
+  using T8 = typename Lanes<T>::Vector;
   size_t j = 0;
   for (; j + kLanes <= width; j += kLanes) {
     typename Wire::T8 h;
     Wire::load8(in + j * sizeof(typename Wire::Element), h);
-    simd::store(tile + j, h);
+    simd::store(tile + j, __builtin_convertvector(h, T8));
   }
-  for (; j < width; ++j) Wire::load1(in + j * sizeof(typename Wire::Element), tile[j]);
+  for (; j < width; ++j) {
+    typename Wire::T h;
+    Wire::load1(in + j * sizeof(typename Wire::Element), h);
+    tile[j] = h;
+  }
 }
 
-template <class Wire>
+template <class Wire, class T = typename Wire::T>
 [[gnu::always_inline]] inline void shift_all(const std::vector<ShiftRow>& rows,
                                              const ShiftSlice& slice) {
-  using T = typename Wire::T;
   for (size_t i = 0; i < rows.size(); ++i) {
     const std::byte* const in = rows[i].features + slice.begin * sizeof(typename Wire::Element);
     T* const tile = static_cast<T*>(slice.tile) + rows[i].tile_row * slice.dim + slice.begin;
     if (rows[i].waits) {
-      copy_row<Wire>(in, slice.width, tile);
+      copy_row<Wire, T>(in, slice.width, tile);
       continue;
     }
     const size_t place = rows[i].label * slice.dim + slice.begin;
-    shift_row<Wire>(in, slice.width, static_cast<const T*>(slice.references) + place,
-                    slice.sums + place, slice.column_squares + slice.begin, tile,
-                    slice.squares[i * slice.stride], slice.full_squares[i * slice.stride]);
+    shift_row<Wire, T>(in, slice.width, static_cast<const T*>(slice.references) + place,
+                       slice.sums + place, slice.column_squares + slice.begin, tile,
+                       slice.squares[i * slice.stride], slice.full_squares[i * slice.stride]);
   }
 }
 
@@ -133,6 +146,17 @@ NCSCOPE_CLONES void shift_float64(const std::vector<ShiftRow>& rows, const Shift
   shift_all<simd::Float64Wire>(rows, slice);
 }
 
+NCSCOPE_CLONES void shift_float32_wide(const std::vector<ShiftRow>& rows, const ShiftSlice& slice) {
+  shift_all<simd::Float32Wire, double>(rows, slice);
+}
+NCSCOPE_CLONES void shift_float16_wide(const std::vector<ShiftRow>& rows, const ShiftSlice& slice) {
+  shift_all<simd::Float16Wire, double>(rows, slice);
+}
+NCSCOPE_CLONES void shift_bfloat16_wide(const std::vector<ShiftRow>& rows,
+                                        const ShiftSlice& slice) {
+  shift_all<simd::BFloat16Wire, double>(rows, slice);
+}
+
 NCSCOPE_CLONES void settle_float32(const std::vector<ShiftRow>& rows, const uint64_t* counts,
                                    const ShiftSlice& slice) {
   settle_all<float>(rows, counts, slice);
@@ -150,14 +174,16 @@ void settle_references(DType type, const std::vector<ShiftRow>& rows, const uint
   settle_float32(rows, counts, slice);
 }
 
-void shift_rows(DType type, const std::vector<ShiftRow>& rows, const ShiftSlice& slice) {
+void shift_rows(DType type, DType compute, const std::vector<ShiftRow>& rows,
+                const ShiftSlice& slice) {
+  const bool wide = compute == DType::kFloat64;
   switch (type) {
     case DType::kFloat32:
-      return shift_float32(rows, slice);
+      return wide ? shift_float32_wide(rows, slice) : shift_float32(rows, slice);
     case DType::kFloat16:
-      return shift_float16(rows, slice);
+      return wide ? shift_float16_wide(rows, slice) : shift_float16(rows, slice);
     case DType::kBFloat16:
-      return shift_bfloat16(rows, slice);
+      return wide ? shift_bfloat16_wide(rows, slice) : shift_bfloat16(rows, slice);
     case DType::kFloat64:
       return shift_float64(rows, slice);
   }

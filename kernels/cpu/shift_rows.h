@@ -31,8 +31,10 @@ struct ShiftSlice {
   size_t stride = 0;
 };
 
-// Takes the rows in order through one slice. Their features may be rows of the tile themselves.
-void shift_rows(DType type, const std::vector<ShiftRow>& rows, const ShiftSlice& slice);
+// Takes rows of `type` in order through one slice; T is that of `compute`. Their features may be
+// rows of the tile themselves.
+void shift_rows(DType type, DType compute, const std::vector<ShiftRow>& rows,
+                const ShiftSlice& slice);
 
 // Sets the references of the rows' classes to the means of these rows, rounded to T; rows of a
 // class that are all equal have exactly their value. `counts` [K] says how many rows each class

@@ -307,9 +307,9 @@ TEST_P(AccumulatorTest, RefusesShapesAndTypesThatDoNotFit) {
 
 TEST_P(AccumulatorTest, SaysHowMuchMemoryItTakes) {
   EXPECT_EQ(Accumulator::bytes_needed(10, 100, DType::kBFloat16),
-            10 * 100 * 12 + 80 + 800 + 8 * 10000 + 4 * (10000 + kTileRows * 100));
+            10 * 100 * 12 + 80 + 800 + 8 + 8 * 10000 + 4 * (10000 + kTileRows * 100));
   EXPECT_EQ(Accumulator::bytes_needed(10, 100, DType::kFloat64),
-            10 * 100 * 16 + 80 + 800 + 8 * 10000 + 8 * kTileRows * 100);
+            10 * 100 * 16 + 80 + 800 + 8 + 8 * 10000 + 8 * kTileRows * 100);
   EXPECT_THROW(Accumulator::bytes_needed(SIZE_MAX / 2, 100, DType::kFloat32), OutOfMemory);
 }
 

@@ -11,7 +11,9 @@
 
 namespace ncscope::test {
 
-// "cpu"; "cpu_threads_3", whose own loops run on three threads wherever they are; "cuda".
+// "cpu"; "cpu_threads_3", whose own loops run on three threads wherever they are; "cuda"; and
+// kernels/cuda on the host (tests/simt): "cuda_host", and "cuda_host_small", whose tiles, panels
+// and staging slots are so small that every loop over them goes round.
 std::vector<std::string> device_names();
 
 // Null where the device is not here.
@@ -22,6 +24,7 @@ std::unique_ptr<Device> find_device(const std::string& name);
 class DeviceTest : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override;
+  void TearDown() override;  // whatever a kernel did wrong fails the test that ran it
   Device& device() { return *device_; }
   // A device copy of [rows, cols] values.
   DeviceMatrix upload(const std::vector<double>& values, size_t rows, size_t cols);

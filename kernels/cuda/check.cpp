@@ -1,0 +1,69 @@
+#include "kernels/cuda/check.h"
+
+#include <atomic>
+#include <string>
+
+#include "kernels/errors.h"
+
+namespace ncscope::cuda {
+namespace {
+
+std::atomic<bool> lost{false};
+
+std::string text_of(cudaError_t status) {
+  return std::string(cudaGetErrorName(status)) + " (" + std::to_string(static_cast<int>(status)) +
+         "), " + cudaGetErrorString(status);
+}
+
+// Only the name of the function, of the text of a call.
+std::string function_of(const char* call) {
+  const std::string text(call);
+  return text.substr(0, text.find('('));
+}
+
+// An error of the card's context stays whatever is called next; that of one call does not.
+[[noreturn]] void fail(const std::string& text) {
+  cudaGetLastError();
+  const cudaError_t left = cudaDeviceSynchronize();
+  if (left == cudaSuccess) throw DeviceError(text);
+  lost = true;
+  throw DeviceLost(text + "; the card can be used no more by this process: " + text_of(left));
+}
+
+}  // namespace
+
+bool card_lost() { return lost; }
+
+void check(cudaError_t status, const char* call) {
+  if (status == cudaSuccess) return;
+  const std::string text = function_of(call) + ": " + text_of(status);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    throw OutOfMemory(text);
+  }
+  fail(text);
+}
+
+void check(cublasStatus_t status, const char* call) {
+  if (status == CUBLAS_STATUS_SUCCESS) return;
+  const std::string text =
+      function_of(call) + ": " + cublasGetStatusName(status) + ", " + cublasGetStatusString(status);
+  if (status == CUBLAS_STATUS_ALLOC_FAILED) {
+    cudaGetLastError();
+    throw OutOfMemory(text);
+  }
+  fail(text);
+}
+
+void check(cusolverStatus_t status, const char* call) {
+  if (status == CUSOLVER_STATUS_SUCCESS) return;
+  const std::string text =
+      function_of(call) + ": cuSOLVER status " + std::to_string(static_cast<int>(status));
+  if (status == CUSOLVER_STATUS_ALLOC_FAILED) {
+    cudaGetLastError();
+    throw OutOfMemory(text);
+  }
+  fail(text);
+}
+
+}  // namespace ncscope::cuda
