@@ -19,6 +19,8 @@ packages=(
   libzip-dev zlib1g-dev
   # Tests and benchmarks.
   libgtest-dev libgmock-dev libbenchmark-dev
+  # Tests: fibers of the host SIMT harness.
+  libboost-context-dev
   # Python client, its tests and the quick start.
   python3 python3-venv ca-certificates
 )

@@ -1,0 +1,116 @@
+// What goes on while calls have returned: copies, kernels, and sums that change hands. The card
+// takes its streams in another order for every seed, bound by events alone.
+#include <cstring>
+
+#include "tests/kernels/cuda/host_card.h"
+#include "tests/support/random.h"
+#include "tests/support/statistics_matchers.h"
+
+namespace ncscope::cuda {
+namespace {
+
+using test::expect_same_bits;
+using test::make_clusters;
+using test::Samples;
+
+constexpr uint64_t kSeeds = 25;
+
+Samples some_samples() {
+  return make_clusters({.rows = 5000, .dim = 12, .num_classes = 9, .within_std = 0.2, .seed = 3});
+}
+
+class StreamsTest : public HostCardTest {};
+
+TEST_F(StreamsTest, SumsMayChangeDevicesBetweenAnyTwoBatches) {
+  const Samples samples = some_samples();
+  const auto one = make();
+  const auto two = make();
+  const Statistics expected = accumulate(*one, samples, 700);
+  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+    simt::set_order(simt::Order::kRandom, seed);
+    test::Random random(seed);
+    const auto any = [&]() -> Device& { return random.below(2) == 0 ? *one : *two; };
+    Accumulator accumulator(any(), samples.num_classes, samples.dim, samples.type);
+    for (size_t first = 0; first < samples.rows();) {
+      const size_t count = std::min(1 + random.below(900), samples.rows() - first);
+      accumulator.add(any(), samples.batch(first, count));
+      first += count;
+    }
+    expect_same_bits(accumulator.finish(any()), expected);
+  }
+}
+
+TEST_F(StreamsTest, ABatchIsTheCallersAgainWhenAddReturns) {
+  const Samples samples = some_samples();
+  const auto device = make();
+  const Statistics expected = accumulate(*device, samples, 1024);
+  const size_t row_bytes = samples.bytes.size() / samples.rows();
+  for (const bool pinned : {false, true}) {
+    // Memory that the card reads by itself, or that is copied to such first.
+    PinnedMemory memory = allocate_pinned(1024 * row_bytes);
+    std::vector<std::byte> pageable(1024 * row_bytes);
+    std::byte* const bytes = pinned ? static_cast<std::byte*>(memory.get()) : pageable.data();
+    for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+      simt::set_order(simt::Order::kRandom, seed);
+      Accumulator accumulator(*device, samples.num_classes, samples.dim, samples.type);
+      for (size_t first = 0; first < samples.rows(); first += 1024) {
+        Batch batch = samples.batch(first, std::min<size_t>(1024, samples.rows() - first));
+        std::memcpy(bytes, batch.features, batch.rows * row_bytes);
+        std::vector<int32_t> labels(batch.labels, batch.labels + batch.rows);
+        batch.features = bytes;
+        batch.labels = labels.data();
+        accumulator.add(*device, batch);
+        std::memset(bytes, 0xff, batch.rows * row_bytes);  // NaN
+        std::fill(labels.begin(), labels.end(), 0);
+      }
+      expect_same_bits(accumulator.finish(*device), expected);
+    }
+  }
+}
+
+// The host runs ahead of the card by more tiles than there are plans.
+TEST_F(StreamsTest, OnePinnedBatchOfManyTiles) {
+  const Samples samples =
+      make_clusters({.rows = 10 * kTileRows + 5, .dim = 2, .num_classes = 40, .seed = 3});
+  const auto device = make();
+  const Statistics expected = accumulate(*device, samples, kTileRows / 2);
+  PinnedMemory memory = allocate_pinned(samples.bytes.size());
+  std::memcpy(memory.get(), samples.bytes.data(), samples.bytes.size());
+  for (uint64_t seed = 0; seed < 3; ++seed) {
+    simt::set_order(simt::Order::kRandom, seed);
+    Accumulator accumulator(*device, samples.num_classes, samples.dim, samples.type);
+    Batch batch = samples.batch();
+    batch.features = memory.get();
+    accumulator.add(*device, batch);
+    expect_same_bits(accumulator.finish(*device), expected);
+  }
+}
+
+TEST_F(StreamsTest, DecisionsDoNotDependOnTheOrderOfStreams) {
+  const Samples samples = make_clusters({.rows = 1500, .dim = 12, .num_classes = 9, .seed = 3});
+  const auto device = make();
+  test::Random random(1);
+  const std::vector<double> rows = random.normals(9 * samples.dim);
+  const std::vector<double> offset = random.normals(9);
+  const DeviceMatrix device_rows = device->upload({rows.data(), 9, samples.dim});
+  const AffineScores scores = {device_rows, {}, offset};
+  const std::vector<int32_t> expected = device->argmax_affine(samples.batch(), scores);
+  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+    simt::set_order(simt::Order::kRandom, seed);
+    ASSERT_EQ(device->argmax_affine(samples.batch(), scores), expected) << seed;
+  }
+}
+
+TEST_F(StreamsTest, SumsOutliveTheDeviceThatMadeThem) {
+  const Samples samples = some_samples();
+  const auto second = make();
+  const Statistics expected = accumulate(*second, samples, 5000);
+  auto first = make();
+  Accumulator accumulator(*first, samples.num_classes, samples.dim, samples.type);
+  accumulator.add(*first, samples.batch());
+  first.reset();
+  expect_same_bits(accumulator.finish(*second), expected);
+}
+
+}  // namespace
+}  // namespace ncscope::cuda

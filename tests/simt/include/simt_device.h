@@ -1,0 +1,84 @@
+// What a kernel may call: indices, barriers, warp exchanges, atomics.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "simt_types.h"
+
+// The runtime sets them before it resumes a thread. Constant as far as one thread can see, which
+// also keeps them out of the access checks.
+extern const uint3 threadIdx;
+extern const uint3 blockIdx;
+extern const dim3 blockDim;
+extern const dim3 gridDim;
+inline constexpr int warpSize = 32;
+
+namespace ncscope::simt::device {
+
+enum class Shuffle { kIndex, kXor, kDown, kUp };
+
+// Waits for the lanes of `mask`; the value of the lane that `kind` and `operand` name.
+uint64_t shuffle(unsigned mask, uint64_t value, Shuffle kind, unsigned operand, int width);
+// Waits for the lanes of `mask`; one bit per lane whose predicate holds.
+unsigned ballot(unsigned mask, bool predicate);
+void sync_warp(unsigned mask);
+void sync_threads();
+
+template <class T>
+T shuffle_value(unsigned mask, T value, Shuffle kind, unsigned operand, int width) {
+  static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= sizeof(uint64_t));
+  uint64_t bits = 0;
+  std::memcpy(&bits, &value, sizeof(T));
+  bits = shuffle(mask, bits, kind, operand, width);
+  std::memcpy(&value, &bits, sizeof(T));
+  return value;
+}
+
+}  // namespace ncscope::simt::device
+
+inline void __syncthreads() { ncscope::simt::device::sync_threads(); }
+inline void __syncwarp(unsigned mask = 0xffffffffu) { ncscope::simt::device::sync_warp(mask); }
+inline void __threadfence() {}
+inline void __threadfence_block() {}
+
+template <class T>
+T __shfl_sync(unsigned mask, T value, int lane, int width = warpSize) {
+  using namespace ncscope::simt::device;
+  return shuffle_value(mask, value, Shuffle::kIndex, static_cast<unsigned>(lane), width);
+}
+template <class T>
+T __shfl_xor_sync(unsigned mask, T value, int lane_mask, int width = warpSize) {
+  using namespace ncscope::simt::device;
+  return shuffle_value(mask, value, Shuffle::kXor, static_cast<unsigned>(lane_mask), width);
+}
+template <class T>
+T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = warpSize) {
+  using namespace ncscope::simt::device;
+  return shuffle_value(mask, value, Shuffle::kDown, delta, width);
+}
+template <class T>
+T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = warpSize) {
+  using namespace ncscope::simt::device;
+  return shuffle_value(mask, value, Shuffle::kUp, delta, width);
+}
+
+inline unsigned __ballot_sync(unsigned mask, int predicate) {
+  return ncscope::simt::device::ballot(mask, predicate != 0);
+}
+inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
+inline int __all_sync(unsigned mask, int predicate) {
+  return __ballot_sync(mask, predicate) == mask;
+}
+
+// Each returns the old value.
+int atomicAdd(int* address, int value);
+unsigned atomicAdd(unsigned* address, unsigned value);
+unsigned long long atomicAdd(unsigned long long* address, unsigned long long value);
+int atomicMin(int* address, int value);
+unsigned atomicMin(unsigned* address, unsigned value);
+unsigned long long atomicMin(unsigned long long* address, unsigned long long value);
+int atomicMax(int* address, int value);
+unsigned atomicMax(unsigned* address, unsigned value);
+unsigned long long atomicMax(unsigned long long* address, unsigned long long value);

@@ -1,0 +1,105 @@
+#include "tests/simt/planted_faults.h"
+
+namespace ncscope::simt {
+namespace {
+
+constexpr unsigned kAll = 0xffffffffu;
+
+// Two blocks of 64 threads, each with an element of `data` and of `out`.
+__global__ void planted_kernel(Planted fault, int* data, int* out) {
+  __shared__ int slot[64];
+  __shared__ int total;
+  const unsigned t = threadIdx.x;
+  const unsigned i = blockIdx.x * 64 + t;
+  switch (fault) {
+    case Planted::kMissingBarrier:
+      slot[t] = 0;
+      __syncthreads();
+      slot[t] = data[i];
+      out[i] = slot[63 - t];
+      break;
+    case Planted::kMissingWarpBarrier:
+      slot[t] = data[i];
+      __syncwarp();
+      slot[t] += slot[t ^ 1];
+      out[i] = slot[t];
+      break;
+    case Planted::kReadBeforeWriteInWarp:
+      slot[t] = data[i];
+      __syncthreads();
+      out[i] = slot[0];
+      if (t == 5) slot[0] = 1;
+      break;
+    case Planted::kWriteBeyond:
+      out[i + 1] = data[i];
+      break;
+    case Planted::kReadBeyond:
+      out[i] = data[i + 1];
+      break;
+    case Planted::kReadUnwrittenShared:
+      if (t != 40) slot[t] = data[i];
+      __syncthreads();
+      out[i] = slot[63 - t];
+      break;
+    case Planted::kReadUnwrittenGlobal:
+      out[i] += data[i];
+      break;
+    case Planted::kSameWordFromBlocks:
+      out[t] = data[i];
+      break;
+    case Planted::kReadOfOtherBlock:
+      data[i] += data[127 - i];
+      break;
+    case Planted::kAtomicAndPlain:
+      if (t == 0) total = 0;
+      __syncthreads();
+      atomicAdd(&total, data[i]);
+      if (t == 63) out[i] = total;
+      break;
+    case Planted::kPlainThenAtomic:
+      if (t == 63) total = 0;
+      __syncthreads();
+      if (t == 0) total = 1;
+      __syncwarp();  // orders one warp behind that, and the other not
+      atomicAdd(&total, 1);
+      break;
+    case Planted::kReadOfAtomicSum:
+      atomicAdd(data, 1);
+      __syncthreads();
+      if (t == 0) out[i] = *data;
+      break;
+    case Planted::kDivergentBarrier:
+      if (t < 33) {
+        __syncthreads();
+      } else {
+        __syncwarp(t == 33 ? 2u : 0xfffffffcu);
+        __shfl_sync(kAll, 1, 0);
+      }
+      break;
+    case Planted::kEndBeforeBarrier:
+      if (t == 7) return;
+      __syncthreads();
+      break;
+    case Planted::kAbsentLane:
+      if (t % 32 < 31) out[i] = __shfl_xor_sync(kAll, data[i], 1);
+      break;
+    case Planted::kLaneOutsideMask:
+      if (t % 32 < 16) out[i] = __shfl_sync(0xffffu, data[i], 20);
+      break;
+    case Planted::kMisaligned:
+      *reinterpret_cast<float4*>(out + 1) = make_float4(1, 2, 3, 4);
+      break;
+  }
+}
+
+}  // namespace
+
+cudaError_t plant(cudaStream_t stream, Planted fault, int* data, int* out) {
+  cudaLaunchConfig_t config = {};
+  config.gridDim = 2;
+  config.blockDim = 64;
+  config.stream = stream;
+  return cudaLaunchKernelEx(&config, planted_kernel, fault, data, out);
+}
+
+}  // namespace ncscope::simt
