@@ -1,7 +1,5 @@
 #include "kernels/backend.h"
 
-#include <unistd.h>
-
 #include "kernels/cpu/cpu_device.h"
 #include "kernels/cuda_module.h"
 #include "kernels/errors.h"
@@ -16,19 +14,12 @@ Backend parse_backend(std::string_view name) {
                         "\"");
 }
 
-std::vector<std::string> installed_backends() {
-  std::vector<std::string> names = {"cpu"};
-  if (access(cuda_module_path().c_str(), F_OK) == 0) names.push_back("cuda");
-  return names;
-}
-
 std::unique_ptr<Device> make_device(const DeviceOptions& options) {
-  const bool may_be_cpu = options.backend != Backend::kCuda;
   if (options.backend != Backend::kCpu) {
     try {
       return cuda_module().make(options);
-    } catch (const BackendUnavailable& error) {
-      if (!may_be_cpu) throw BackendUnavailable("make_device: " + std::string(error.what()));
+    } catch (const BackendUnavailable&) {
+      if (options.backend == Backend::kCuda) throw;
     }
   }
   return std::make_unique<CpuDevice>(ThreadPool::shared(), options.math);

@@ -4,7 +4,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "kernels/device.h"
 
@@ -22,10 +21,6 @@ struct DeviceOptions {
   // is free when the first is made. Later ones share the limit of the first.
   size_t memory_bytes = 0;
 };
-
-// Names of the devices that are installed, such as {"cpu", "cuda"}; whether they are usable shows
-// when one is made.
-std::vector<std::string> installed_backends();
 
 // A device of its own handles and workspace, for one thread at a time. kAuto takes cuda where a
 // usable card is there, else cpu. Throws BackendUnavailable, saying why.

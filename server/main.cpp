@@ -3,10 +3,13 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "kernels/errors.h"
 #include "server/address.h"
@@ -16,6 +19,10 @@
 
 namespace ncscope::server {
 namespace {
+
+// After the loss of a device: what answers under way get, and the end of all patience.
+constexpr std::chrono::milliseconds kLossDrain{1'000};
+constexpr std::chrono::seconds kLossPatience{5};
 
 // Messages of megabytes come and go all the time: memory that is given back to the system at once,
 // and mapped anew for the next message, costs a third of the throughput.
@@ -52,23 +59,51 @@ void warn_if_public(const ServerOptions& options) {
       " authentication");
 }
 
+void log_device(Backend asked, const DeviceInfo& device) {
+  const std::string computes =
+      "computes on " + device.backend + " (" + device.name + "), " + device.math + " math";
+  const std::string why =
+      asked == Backend::kAuto && device.backend == "cpu" ? why_not_cuda() : std::string();
+  if (why.empty()) {
+    spdlog::info("{}", computes);
+  } else {
+    const bool expected = why.find("not part of this installation") != std::string::npos;
+    spdlog::log(expected ? spdlog::level::info : spdlog::level::warn, "{}; {}", computes, why);
+  }
+  if (!device.advice.empty()) spdlog::warn("{}", device.advice);
+}
+
+// Ends this process if it does not end by itself: a thread may wait for the lost device for ever.
+// Nothing that is durable depends on an orderly end.
+void end_soon() {
+  std::thread([] {
+    std::this_thread::sleep_for(kLossPatience);
+    std::_Exit(kDeviceLostExit);
+  }).detach();
+}
+
 int run(const ServerOptions& options) {
   start_log(options.log_level);
   StopSignals signals;
-  Server server(options);
+  Server server(options, {.make_device = {}, .on_device_lost = [&] { signals.wake(); }});
   warn_if_public(options);
-  const DeviceInfo& device = server.engine().services().devices.info();
-  spdlog::info("ncscope-server {} serves gRPC on {}, HTTP on {}; data in {}; device {} ({})",
-               NCSCOPE_VERSION, server.grpc_address(),
-               server.http_address().empty() ? "no address" : server.http_address(), options.data,
-               device.backend, device.name);
-  if (!device.advice.empty()) spdlog::warn("{}", device.advice);
+  spdlog::info("ncscope-server {} serves gRPC on {}, HTTP on {}; data in {}", NCSCOPE_VERSION,
+               server.grpc_address(),
+               server.http_address().empty() ? "no address" : server.http_address(), options.data);
+  const DevicePool& devices = server.engine().services().devices;
+  log_device(options.device.backend, devices.info());
   if (!options.port_file.empty()) write_port_file(options.port_file, server);
   const int number = signals.wait();
-  spdlog::info("signal {}: shutting down", number);
-  server.stop(options.drain, [&] { return signals.impatient(); });
+  const bool lost = devices.lost();
+  if (lost) {
+    spdlog::info("shutting down with exit status {}", kDeviceLostExit);
+    end_soon();
+  } else {
+    spdlog::info("signal {}: shutting down", number);
+  }
+  server.stop(lost ? kLossDrain : options.drain, [&] { return signals.impatient(); });
   spdlog::info("stopped");
-  return 0;
+  return lost ? kDeviceLostExit : 0;
 }
 
 }  // namespace

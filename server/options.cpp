@@ -29,40 +29,54 @@ void check_address(const std::string& text, const char* flag, bool insecure) {
                         " authentication; use a loopback address, or say --insecure");
 }
 
-void add_options(CLI::App& app, ServerOptions& options, std::string& backend, int64_t& drain,
-                 int64_t& idle_series) {
-  // Refuses a minus sign, which an unsigned number would turn into an unlimited budget.
-  const CLI::Validator bytes = CLI::Validator(
-                                   [](std::string& text) {
-                                     return text.find('-') == std::string::npos
-                                                ? std::string()
-                                                : "expected a size such as 512MB, got " + text;
-                                   },
-                                   "") &
-                               CLI::AsSizeValue(false);
+// An unsigned number would turn a minus sign into an unlimited budget.
+std::string refuse_negative(const std::string& text) {
+  return text.find('-') == std::string::npos ? "" : "expected a size such as 512MB, got " + text;
+}
+
+// Options that are text or a number on the command line, and something else afterwards.
+struct Texts {
+  std::string backend = "auto";
+  std::string math = "exact";
+  int64_t drain = 0;
+  int64_t idle_series = 0;
+};
+
+void add_options(CLI::App& app, ServerOptions& options, Texts& texts) {
   const auto add = [&app](const std::string& name, auto& value, const std::string& help) {
     std::string variable = "NCSCOPE_" + name;
     for (char& c : variable) c = c == '-' ? '_' : static_cast<char>(std::toupper(c));
     return app.add_option("--" + name, value, help)->envname(variable)->capture_default_str();
   };
+  // The transformation that is added last comes first.
+  const auto add_size = [&add](const std::string& name, size_t& value, const std::string& help) {
+    return add(name, value, help)
+        ->transform(CLI::AsSizeValue(false))
+        ->transform(CLI::Validator(refuse_negative, ""));
+  };
   add("listen", options.listen, "Address for gRPC; port 0 takes a free one");
   add("http", options.http, "Address for /healthz and /metrics; \"\" for none");
   add("data", options.data, "Data folder; made where it is missing");
-  add("backend", backend, "Device to compute on: auto, cpu, cuda")
+  add("backend", texts.backend, "Device to compute on: auto, cpu, cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  add("math", texts.math,
+      "What samples are multiplied in: exact (float32, float64 for float64 samples) or fp64 (always"
+      " float64, which pays on data-centre cards)")
+      ->check(CLI::IsMember({"exact", "fp64"}));
   add("devices", options.devices, "Devices that sessions take turns with")
       ->check(CLI::Range(size_t{1}, size_t{64}));
   app.add_flag("--insecure", options.insecure,
                "Allow addresses that other machines can reach, without encryption")
       ->envname("NCSCOPE_INSECURE");
-  add("state-memory", options.limits.state_memory_bytes,
-      "Budget of accumulators, classifiers and states")
-      ->transform(bytes);
-  add("sample-memory", options.limits.sample_memory_bytes,
-      "Samples kept in memory for nc4; more go to files in the data folder")
-      ->transform(bytes);
-  add("max-message", options.limits.max_message_bytes, "Largest message of a stream")
-      ->transform(bytes)
+  add_size("state-memory", options.limits.state_memory_bytes,
+           "Budget of classifiers and states, and on cpu of accumulators");
+  add_size("device-memory", options.device.memory_bytes,
+           "What devices take of a card's memory together, half of it for accumulators; default:"
+           " nine tenths of what is free at the start; ignored on cpu")
+      ->default_str("");
+  add_size("sample-memory", options.limits.sample_memory_bytes,
+           "Samples kept in memory for nc4; more go to files in the data folder");
+  add_size("max-message", options.limits.max_message_bytes, "Largest message of a stream")
       ->check(CLI::Range(size_t{1} << 16, size_t{1} << 30));
   add("max-classes", options.limits.max_classes, "Largest number of classes K");
   add("max-dim", options.limits.max_dim, "Largest feature dimension d");
@@ -70,9 +84,9 @@ void add_options(CLI::App& app, ServerOptions& options, std::string& backend, in
   add("max-open-series", options.limits.max_open_series, "Most series streamed at once");
   add("max-threads", options.max_threads, "Most threads, of which each call takes one")
       ->check(CLI::Range(8, 100'000));
-  add("drain", drain, "Seconds that open streams get to end at shutdown")
+  add("drain", texts.drain, "Seconds that open streams get to end at shutdown")
       ->check(CLI::Range(0, 86'400));
-  add("idle-series", idle_series,
+  add("idle-series", texts.idle_series,
       "Seconds without a stream after which a series may be dropped to make room")
       ->check(CLI::Range(1, 31'536'000));
   add("port-file", options.port_file, "File to write the bound addresses to");
@@ -86,20 +100,24 @@ ParsedOptions parse_options(int argc, char** argv) {
   ParsedOptions parsed;
   ServerOptions& options = parsed.options;
   options.limits.state_memory_bytes = default_state_memory();
-  std::string backend = "auto";
-  int64_t drain = options.drain.count();
-  int64_t idle_series = options.idle_series.count();
+  Texts texts;
+  texts.drain = options.drain.count();
+  texts.idle_series = options.idle_series.count();
   CLI::App app("Measures neural collapse of networks while they train.", "ncscope-server");
   app.set_version_flag("--version", "ncscope-server " NCSCOPE_VERSION);
   app.set_config("--config", "", "File of options: one `name = value` a line");
   app.allow_config_extras(CLI::config_extras_mode::error);
-  add_options(app, options, backend, drain, idle_series);
-  app.footer("A flag goes before the config file, and that before a variable NCSCOPE_<OPTION>.");
+  add_options(app, options, texts);
+  app.footer(
+      "A flag goes before the config file, and that before a variable NCSCOPE_<OPTION>.\n"
+      "Exit status: 0 stopped by a signal, 1 cannot serve, 2 bad usage, " +
+      std::to_string(kDeviceLostExit) + " a device was lost: start it again.");
   try {
     app.parse(argc, argv);
-    options.backend = parse_backend(backend);
-    options.drain = std::chrono::seconds(drain);
-    options.idle_series = std::chrono::seconds(idle_series);
+    options.device.backend = parse_backend(texts.backend);
+    options.device.math = parse_math(texts.math);
+    options.drain = std::chrono::seconds(texts.drain);
+    options.idle_series = std::chrono::seconds(texts.idle_series);
     check_address(options.listen, "--listen", options.insecure);
     if (!options.http.empty()) check_address(options.http, "--http", options.insecure);
   } catch (const CLI::ParseError& error) {

@@ -10,11 +10,14 @@
 
 namespace ncscope::server {
 
+// Exit status after the loss of a device: a fresh process computes again.
+inline constexpr int kDeviceLostExit = 75;
+
 struct ServerOptions {
   std::string listen = "127.0.0.1:50051";
   std::string http = "127.0.0.1:8080";  // empty: no HTTP
   std::string data = "ncscope-data";
-  Backend backend = Backend::kAuto;
+  DeviceOptions device;
   size_t devices = 2;
   bool insecure = false;
   int max_threads = 1024;

@@ -14,13 +14,18 @@ namespace {
 // What the answers to the last messages get, once nothing new comes.
 constexpr std::chrono::seconds kCallGrace{1};
 
+MakeDevice device_maker(const ServerOptions& options, const ServerHooks& hooks) {
+  if (hooks.make_device) return hooks.make_device;
+  return [device = options.device] { return make_device(device); };
+}
+
 }  // namespace
 
-Server::Server(const ServerOptions& options)
+Server::Server(const ServerOptions& options, const ServerHooks& hooks)
     : folder_(options.data),
-      services_(std::make_unique<Services>(
-          options.limits, [&] { return make_device(options.backend); }, options.devices,
-          folder_.spool(), folder_.database(), folder_.statistics())),
+      services_(std::make_unique<Services>(options.limits, device_maker(options, hooks),
+                                           options.devices, folder_.spool(), folder_.database(),
+                                           folder_.statistics())),
       engine_(std::make_unique<Engine>(*services_, options.idle_series)) {
   if (!options.http.empty()) {
     Address address = parse_address(options.http);
@@ -32,6 +37,10 @@ Server::Server(const ServerOptions& options)
   Address address = parse_address(options.listen);
   address.port = grpc_->port();
   grpc_address_ = format_address(address);
+  services_->devices.on_loss([this, tell = hooks.on_device_lost] {
+    grpc_->set_serving(false);
+    if (tell) tell();
+  });
 }
 
 Server::~Server() {

@@ -14,11 +14,18 @@ namespace ncscope::server {
 class GrpcServer;
 class HttpServer;
 
+// What somebody else than the options decides.
+struct ServerHooks {
+  MakeDevice make_device;                // empty: as the options say
+  std::function<void()> on_device_lost;  // called once, by any thread; empty: nothing
+};
+
 class Server {
  public:
   // Serves when it returns. Throws Error, in one line, where it cannot: the data folder, a port,
-  // the backend.
-  explicit Server(const ServerOptions& options);
+  // the backend. Once a device is lost, it says to be unhealthy and refuses what needs a device;
+  // to stop it is up to the caller.
+  explicit Server(const ServerOptions& options, const ServerHooks& hooks = {});
   ~Server();  // stops at once
 
   const std::string& grpc_address() const { return grpc_address_; }

@@ -74,8 +74,14 @@ void StopSignals::take_signals() {
 
 int StopSignals::wait() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return count_ > 0; });
+  changed_.wait(lock, [&] { return count_ > 0 || woken_; });
   return first_;
+}
+
+void StopSignals::wake() {
+  const std::lock_guard lock(mutex_);
+  woken_ = true;
+  changed_.notify_all();
 }
 
 bool StopSignals::impatient() const {

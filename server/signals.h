@@ -15,8 +15,9 @@ class StopSignals {
   StopSignals& operator=(const StopSignals&) = delete;
   ~StopSignals();
 
-  // Waits for the first signal; returns its number.
+  // Waits for the first signal, or for wake(); returns its number, 0 for wake().
   int wait();
+  void wake();
   // Whether a second one came.
   bool impatient() const;
 
@@ -26,6 +27,7 @@ class StopSignals {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   int first_ = 0;
+  bool woken_ = false;
   int count_ = 0;
   std::thread thread_;
 };

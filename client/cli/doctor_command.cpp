@@ -26,6 +26,16 @@ std::string fact(const std::string& name, const std::string& value) {
   return output::left(name, 12) + value + "\n";
 }
 
+std::string device_text(const DeviceInfo& info) {
+  std::string text = info.name + ", " + std::to_string(info.parallelism) + " parallel units, ";
+  if (info.memory_bytes > 0) {
+    const double gibibytes = static_cast<double>(info.memory_bytes) / (1 << 30);
+    text += output::short_number(gibibytes, 3) + " GiB of its memory to use, ";
+  }
+  if (!info.driver.empty()) text += "driver " + info.driver + ", ";
+  return text + joined_list(info.libraries) + ", " + info.math + " math";
+}
+
 std::string check_lines(const std::vector<KnownValue>& values, const output::Style& style,
                         bool& passed) {
   std::string text;
@@ -45,18 +55,16 @@ std::string check_heading(const std::string& where, const output::Style& style) 
 }
 
 void check_devices(const output::Style& style, bool& passed) {
-  for (const std::string& name : installed_backends()) {
+  for (const std::string name : {"cpu", "cuda"}) {
     std::unique_ptr<Device> device;
     try {
       device = make_device(parse_backend(name));
     } catch (const BackendUnavailable& error) {
-      output::write_now(fact("device", name + ": not usable: " + error.what()));
+      output::write_now(fact("device", name + ": not usable, " + error.what()));
       continue;
     }
     const DeviceInfo info = device->info();
-    output::write_now(fact("device", name + ": " + info.name + ", " +
-                                         std::to_string(info.parallelism) + " parallel units, " +
-                                         joined_list(info.libraries) + ", " + info.math + " math"));
+    output::write_now(fact("device", name + ": " + device_text(info)));
     if (!info.advice.empty()) output::write_now(fact("", style.alert(info.advice)));
     output::write_now(check_heading("on " + name, style) +
                       check_lines(known_values_local(*device), style, passed) + "\n");

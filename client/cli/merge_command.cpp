@@ -18,7 +18,7 @@ void run_merge(const MergeCommand& command) {
   max_classes(command.output);
   std::vector<StatisticsBundle> bundles;
   for (const std::string& file : command.files) bundles.push_back(load_statistics(file));
-  const auto device = open_device(command.compute);
+  const auto device = open_device(command.compute.device);
   const StatisticsBundle merged =
       measure::merge_bundles(*device, std::move(bundles), command.files);
   measure::MeasureOptions options;

@@ -30,16 +30,25 @@ v1::Report computed_report(const ReportCommand& command) {
     Progress progress("sending", set.samples());
     return measure::remote_report(client, set, options, [&](uint64_t n) { progress.update(n); });
   }
-  const auto device = open_device(command.compute);
+  const auto device = open_device(command.compute.device);
   Progress progress("reading", 2 * set.samples());
   return measure::local_report(*device, set, options, [&](uint64_t n) { progress.update(n); });
 }
 
+// A server has its own.
+void require_no_device(const DeviceChoice& choice) {
+  const char* const given = choice.backend != "auto"   ? "--backend"
+                            : choice.math != "exact"   ? "--math"
+                            : choice.memory_bytes != 0 ? "--device-memory"
+                                                       : nullptr;
+  if (given == nullptr) return;
+  throw UsageError(std::string(given) +
+                   ": expected to be left out with --server, which has its own");
+}
+
 void run_report(const ReportCommand& command) {
   max_classes(command.output);
-  if (!command.server.address.empty() && command.compute.backend != "auto") {
-    throw UsageError("--backend: expected to be left out with --server, which has its own");
-  }
+  if (!command.server.address.empty()) require_no_device(command.compute.device);
   write_report(computed_report(command), command.output);
 }
 

@@ -12,6 +12,14 @@
 #include "proto/convert/report.h"
 
 namespace ncscope::cli {
+namespace {
+
+// An unsigned number would turn a minus sign into no limit.
+std::string refuse_negative(const std::string& text) {
+  return text.find('-') == std::string::npos ? "" : "expected a size such as 20GB, got " + text;
+}
+
+}  // namespace
 
 void add_output_options(CLI::App& command, OutputOptions& options) {
   command.add_option("--format", options.format, "table, json (the Report message) or csv")
@@ -30,12 +38,32 @@ void add_output_options(CLI::App& command, OutputOptions& options) {
       ->group("Output");
 }
 
-void add_compute_options(CLI::App& command, ComputeOptions& options) {
-  command.add_option("--backend", options.backend, "device that computes: auto, cpu or cuda")
+void add_device_options(CLI::App& command, DeviceChoice& choice) {
+  command.add_option("--backend", choice.backend, "device that computes: auto, cpu or cuda")
       ->type_name("")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str()
       ->group("Computation");
+  command
+      .add_option("--math", choice.math,
+                  "what samples are multiplied in: exact (float32, float64 for float64 samples) or"
+                  " fp64 (always float64, which pays on data-centre cards)")
+      ->type_name("")
+      ->check(CLI::IsMember({"exact", "fp64"}))
+      ->capture_default_str()
+      ->group("Computation");
+  command
+      .add_option("--device-memory", choice.memory_bytes,
+                  "what may be taken of a card's memory, such as 20GB (default: nine tenths of what"
+                  " is free); ignored on cpu")
+      ->type_name("SIZE")
+      ->transform(CLI::AsSizeValue(false))
+      ->transform(CLI::Validator(refuse_negative, ""))  // added last, comes first
+      ->group("Computation");
+}
+
+void add_compute_options(CLI::App& command, ComputeOptions& options) {
+  add_device_options(command, options.device);
   command
       .add_option("--weighting", options.weighting,
                   "classes in the global mean and S_B: uniform or by_count")
@@ -74,8 +102,10 @@ void add_series_options(CLI::App& command, SeriesOptions& options) {
       ->group("Series");
 }
 
-std::unique_ptr<Device> open_device(const ComputeOptions& options) {
-  return make_device(parse_backend(options.backend));
+std::unique_ptr<Device> open_device(const DeviceChoice& choice) {
+  return make_device({.backend = parse_backend(choice.backend),
+                      .math = parse_math(choice.math),
+                      .memory_bytes = choice.memory_bytes});
 }
 
 void apply_compute_options(const ComputeOptions& options, measure::MeasureOptions& out) {

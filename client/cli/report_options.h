@@ -20,8 +20,14 @@ struct OutputOptions {
   std::string classes = "10";  // a number, or "all"
 };
 
-struct ComputeOptions {
+struct DeviceChoice {
   std::string backend = "auto";
+  std::string math = "exact";
+  size_t memory_bytes = 0;  // of a card; 0: nine tenths of what is free
+};
+
+struct ComputeOptions {
+  DeviceChoice device;
   std::string weighting = "uniform";
   std::string profile = "default";
 };
@@ -35,11 +41,13 @@ struct SeriesOptions {
 };
 
 void add_output_options(CLI::App& command, OutputOptions& options);
+void add_device_options(CLI::App& command, DeviceChoice& choice);
+// With add_device_options().
 void add_compute_options(CLI::App& command, ComputeOptions& options);
 void add_series_options(CLI::App& command, SeriesOptions& options);
 
-// The device that `backend` names. Throws BackendUnavailable.
-std::unique_ptr<Device> open_device(const ComputeOptions& options);
+// Throws BackendUnavailable.
+std::unique_ptr<Device> open_device(const DeviceChoice& choice);
 
 void apply_compute_options(const ComputeOptions& options, measure::MeasureOptions& out);
 void apply_series_options(const SeriesOptions& options, const std::string& default_run,

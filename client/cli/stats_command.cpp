@@ -11,7 +11,7 @@ namespace {
 
 struct StatsCommand {
   SampleOptions samples;
-  ComputeOptions compute;
+  DeviceChoice device;
   std::string output;
 };
 
@@ -19,7 +19,7 @@ void run_stats(const StatsCommand& command) {
   const files::SampleSet set(sample_sources(command.samples));
   measure::MeasureOptions options;
   apply_sample_options(command.samples, options);
-  const auto device = open_device(command.compute);
+  const auto device = open_device(command.device);
   Progress progress("reading", set.samples());
   save_statistics(command.output, measure::local_statistics(*device, set, options, [&](uint64_t n) {
                     progress.update(n);
@@ -34,10 +34,7 @@ void add_stats_command(Context& context) {
       add_subcommand(context, "stats", "Reduce samples in files to a mergeable state",
                      [options] { run_stats(*options); });
   add_sample_options(command, options->samples);
-  command.add_option("--backend", options->compute.backend, "device that computes")
-      ->type_name("")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
-      ->capture_default_str();
+  add_device_options(command, options->device);
   command.add_option("-o,--output", options->output, "file to write, such as part.ncstats")
       ->type_name("PATH")
       ->required();

@@ -60,11 +60,12 @@ std::string header_lines(const v1::Report& report, const Style& style) {
   }
   if (report.partial()) noted += ", samples are known to be missing";
   if (!noted.empty()) text += style.alert(noted.substr(2)) + "\n";
-  text += style.faint("weighting " +
-                      lower_after(v1::Weighting_Name(conventions.weighting()), "WEIGHTING_") +
-                      ", " + conventions.accumulation() + ", computed by " +
-                      report.device().backend() + " (" + report.device().name() + ")") +
-          "\n";
+  text +=
+      style.faint("weighting " +
+                  lower_after(v1::Weighting_Name(conventions.weighting()), "WEIGHTING_") + ", " +
+                  conventions.accumulation() + ", computed by " + report.device().backend() + " (" +
+                  report.device().name() + "), " + report.device().math() + " math") +
+      "\n";
   return text;
 }
 

@@ -44,8 +44,8 @@ void SeriesCall::read_responses() {
 
 std::optional<v1::Opened> SeriesCall::wait_opened(std::chrono::milliseconds timeout) {
   std::unique_lock lock(mutex_);
-  const bool answered = changed_.wait_for(lock, timeout, [this] { return opened_ || ended_; });
-  if (!answered) context_.TryCancel();
+  timed_out_ = !changed_.wait_for(lock, timeout, [this] { return opened_ || ended_; });
+  if (timed_out_) context_.TryCancel();
   return opened_;
 }
 
@@ -84,6 +84,11 @@ grpc::Status SeriesCall::finish() {
   stream_->WritesDone();
   reader_.join();
   status_ = stream_->Finish();
+  if (status_->error_code() == grpc::StatusCode::CANCELLED) {
+    status_ = timed_out_
+                  ? grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "no answer to Open in time")
+                  : grpc::Status(grpc::StatusCode::UNAVAILABLE, "the server ended the call");
+  }
   return *status_;
 }
 

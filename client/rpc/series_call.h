@@ -37,7 +37,8 @@ class SeriesCall {
   uint64_t received() const;
   uint64_t durable() const;
 
-  // Ends the call, if it has not, and returns its status.
+  // Ends the call, if it has not, and returns its status: UNAVAILABLE where a server that shuts
+  // down cancelled it, DEADLINE_EXCEEDED where wait_opened() ran out of time.
   grpc::Status finish();
 
  private:
@@ -52,6 +53,7 @@ class SeriesCall {
   uint64_t received_ = 0;
   uint64_t durable_ = 0;
   bool ended_ = false;
+  bool timed_out_ = false;
   std::optional<grpc::Status> status_;  // of finish()
   std::thread reader_;                  // last: it uses all of the above
 };

@@ -60,11 +60,7 @@ uint64_t Series::Impl::start_call() {
   call_ = std::make_unique<SeriesCall>(*connection_, open_);
   const auto opened = call_->wait_opened(connection_->options().call_timeout);
   if (!opened) {
-    const grpc::Status status = call_->finish();
-    if (status.error_code() == grpc::StatusCode::CANCELLED) {
-      connection_->fail({grpc::StatusCode::DEADLINE_EXCEEDED, "no answer to Open in time"});
-    }
-    connection_->check(status);
+    connection_->check(call_->finish());
     connection_->fail({grpc::StatusCode::INTERNAL, "ended the stream without an answer to Open"});
   }
   max_message_bytes_ = opened->max_message_bytes();

@@ -22,6 +22,7 @@ Engine::Engine(Services& services, std::chrono::seconds idle_series_timeout)
 }
 
 void Engine::require_accepting() const {
+  services_.devices.require_usable();
   if (draining_) throw Unavailable("the server is shutting down; try again");
 }
 
@@ -54,6 +55,7 @@ class SeriesSession : public Session {
   uint64_t next_sequence() const override { return next_sequence_; }
 
   uint64_t add_batch(const IncomingBatch& batch) override {
+    engine_.services_.devices.require_usable();
     // Without making room: a full disk refuses a batch too, and no dropped series mends that.
     const uint64_t received = series_->add_batch(rank_, id_, batch);
     next_sequence_ = received + 1;
@@ -65,6 +67,7 @@ class SeriesSession : public Session {
   }
 
   CloseResult close(uint64_t batches, bool partial) override {
+    engine_.services_.devices.require_usable();
     CloseResult result = series_->close(rank_, id_, batches, partial);
     if (result.report) engine_.registry_.remove(series_);
     return result;
@@ -116,6 +119,7 @@ std::unique_ptr<Session> Engine::open_once(const v1::Open& open) {
 CloseResult Engine::close_with_state(const SeriesKey& key, const v1::Open& open,
                                      const SeriesSpec& spec, StatisticsBundle bundle,
                                      uint32_t digest, Reservation memory) {
+  services_.devices.require_usable();
   while (true) {
     auto found = with_room(key, [&] { return registry_.find_or_make(key, open, spec); });
     if (auto* reported = std::get_if<ReportedAttempt>(&found)) {

@@ -12,7 +12,7 @@ struct Limits {
   uint32_t max_dim = 65'536;                    // d
   uint32_t max_world_size = 1'024;
   uint32_t max_open_series = 1'024;
-  size_t state_memory_bytes = size_t{4} << 30;   // accumulators, classifiers, sample identities
+  size_t state_memory_bytes = size_t{4} << 30;   // classifiers, states; accumulators on cpu
   size_t sample_memory_bytes = size_t{1} << 30;  // retained samples; more go to the spool
 };
 

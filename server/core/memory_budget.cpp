@@ -37,9 +37,9 @@ Reservation MemoryBudget::reserve(size_t bytes, const std::string& purpose) {
     const std::string text = purpose + ": needs " + format_bytes(bytes) + ", but " +
                              format_bytes(used_) + " of the budget of " + format_bytes(limit_) +
                              " are in use";
-    if (bytes > limit_) throw BeyondBudget(text + "; raise --state-memory");
-    throw ResourceExhausted(text +
-                            "; try again when an epoch has been reported, or raise --state-memory");
+    if (bytes > limit_) throw BeyondBudget(text + "; raise " + option_);
+    throw ResourceExhausted(text + "; try again when an epoch has been reported, or raise " +
+                            option_);
   }
   used_ += bytes;
   return {*this, bytes};

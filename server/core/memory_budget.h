@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <mutex>
 #include <string>
+#include <utility>
 
 namespace ncscope::server {
 
@@ -33,7 +34,8 @@ class Reservation {
 // Thread-safe. Outlives its reservations.
 class MemoryBudget {
  public:
-  explicit MemoryBudget(size_t limit) : limit_(limit) {}
+  // `option` is the one that raises the limit.
+  MemoryBudget(size_t limit, std::string option) : limit_(limit), option_(std::move(option)) {}
 
   // Throws ResourceExhausted, saying what `purpose` needs, what is in use and when to try again.
   Reservation reserve(size_t bytes, const std::string& purpose);
@@ -46,6 +48,7 @@ class MemoryBudget {
   void give_back(size_t bytes);
 
   const size_t limit_;
+  const std::string option_;
   mutable std::mutex mutex_;
   size_t used_ = 0;
 };

@@ -35,8 +35,9 @@ std::optional<uint64_t> Series::attach(uint32_t rank_index, const SeriesSpec& sp
   if (rank == nullptr) return std::nullopt;
   const std::lock_guard lock(rank->mutex);
   if (!rank->closed && rank->memory.bytes() == 0) {
-    rank->memory = services_.memory.reserve(
-        Accumulator::bytes_needed(batches.num_classes, batches.dim, batches.type),
+    rank->memory = services_.accumulator_memory().reserve(
+        Accumulator::bytes_needed(batches.num_classes, batches.dim, batches.type,
+                                  services_.devices.math()),
         "accumulator of " + describe(key_));
   }
   const std::lock_guard series_lock(mutex_);

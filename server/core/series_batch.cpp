@@ -130,21 +130,24 @@ void Series::accumulate(Rank& rank, const SampleBatch& batch) {
     throw FailedPrecondition("the rank's state was lost (" + rank.broken +
                              "); open a higher attempt: " + describe(key_));
   }
-  const DevicePool::Lease device = services_.devices.lease();
-  if (!rank.accumulator) {
-    rank.accumulator.emplace(*device, spec_.num_classes, spec_.dim, batch_spec_->type);
-  }
-  try {
-    rank.accumulator->add(*device, batch.view());
-  } catch (const InvalidArgument&) {
-    throw;
-  } catch (const OutOfMemory&) {
-    throw;
-  } catch (const std::exception& error) {
-    // Part of the batch may be in the sums: nothing that is right can be made of them.
-    rank.broken = error.what();
-    throw;
-  }
+  services_.devices.run(DevicePool::Job::kBatch, [&](Device& device) {
+    if (!rank.accumulator) {
+      rank.accumulator.emplace(device, spec_.num_classes, spec_.dim, batch_spec_->type);
+    }
+    try {
+      rank.accumulator->add(device, batch.view());
+    } catch (const InvalidArgument&) {
+      throw;
+    } catch (const OutOfMemory&) {
+      throw;
+    } catch (const DeviceLost&) {
+      throw;  // no device computes any more, so nothing is made of the sums
+    } catch (const std::exception& error) {
+      // Part of the batch may be in the sums: nothing that is right can be made of them.
+      rank.broken = error.what();
+      throw;
+    }
+  });
   rank.accumulator->add_dropped(batch.dropped());
 }
 

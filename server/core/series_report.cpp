@@ -42,11 +42,9 @@ void explain_missing_decisions(v1::Report& report) {
 void Series::make_report() {
   const auto start = std::chrono::steady_clock::now();
   std::optional<Classifier> classifier = classifier_.get(spec_.num_classes, spec_.dim);
-  v1::Report report;
-  {
-    const DevicePool::Lease device = services_.devices.lease_for_report();
-    report = compute(*device, classifier ? &*classifier : nullptr);
-  }
+  v1::Report report = services_.devices.run(DevicePool::Job::kReport, [&](Device& device) {
+    return compute(device, classifier ? &*classifier : nullptr);
+  });
   const std::string file = store_state(std::move(classifier));
   publish(std::move(report), file);
   const auto elapsed = std::chrono::duration_cast<std::chrono::microseconds>(
@@ -93,7 +91,7 @@ v1::Report Series::compute(Device& device, const Classifier* classifier) {
   *report.mutable_key() = key_message(key_);
   report.set_attempt(attempt());
   report.set_world_size(spec_.world_size);
-  describe_report(device.info(), merged_->input_type, options, report);
+  describe_report(device.info(), *merged_, options, report);
   fill_report(values, report);
   if (decisions) {
     v1::Nc4& nc4 = *report.mutable_nc4();

@@ -23,11 +23,18 @@ struct Services {
            const std::filesystem::path& spool, const std::filesystem::path& database,
            std::filesystem::path statistics)
       : limits(limits_),
-        memory(limits_.state_memory_bytes),
+        memory(limits_.state_memory_bytes, "--state-memory"),
         samples(spool, limits_.sample_memory_bytes),
         devices(make_device, devices_),
+        device_memory(devices.info().memory_bytes / 2, "--device-memory"),
         reports(database),
         statistics_folder(std::move(statistics)) {}
+
+  // The budget of accumulators: half of what a card offers, the rest is for reports and
+  // workspaces; that of the host where devices have no memory of their own.
+  MemoryBudget& accumulator_memory() {
+    return devices.info().memory_bytes > 0 ? device_memory : memory;
+  }
 
   // A name that no file of this or an earlier server has.
   std::string next_statistics_file() {
@@ -40,6 +47,7 @@ struct Services {
   MemoryBudget memory;
   SampleStore samples;
   DevicePool devices;
+  MemoryBudget device_memory;
   ReportStore reports;
   const std::filesystem::path statistics_folder;
   ReportHub hub;

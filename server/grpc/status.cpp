@@ -38,6 +38,7 @@ constexpr Row kTable[] = {
     {StatusCode::ABORTED, is<Aborted>},
     {StatusCode::UNAVAILABLE, is<Unavailable>},
     {StatusCode::UNAVAILABLE, is<BackendUnavailable>},
+    {StatusCode::UNAVAILABLE, is<DeviceLost>},
     {StatusCode::CANCELLED, is<Cancelled>},
     {StatusCode::INTERNAL, is<NumericalError>},
     {StatusCode::INTERNAL, is<DeviceError>},

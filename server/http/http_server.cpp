@@ -22,8 +22,12 @@ HttpServer::HttpServer(Engine& engine, const std::string& host, int port)
   server_->set_socket_options(set_socket_options);
   server_->set_payload_max_length(1 << 16);
   server_->Get("/healthz", [&engine](const httplib::Request&, httplib::Response& response) {
-    response.status = engine.draining() ? 503 : 200;
-    response.set_content(engine.draining() ? "draining\n" : "ok\n", "text/plain");
+    const bool lost = engine.services().devices.lost();
+    response.status = lost || engine.draining() ? 503 : 200;
+    response.set_content(lost                ? "device lost\n"
+                         : engine.draining() ? "draining\n"
+                                             : "ok\n",
+                         "text/plain");
   });
   server_->Get("/metrics", [&engine](const httplib::Request&, httplib::Response& response) {
     response.set_content(metrics_text(engine), "text/plain; version=0.0.4");

@@ -20,8 +20,10 @@ class MetricList {
     auto& metric =
         add("ncscope_build_info", "Version and device, always 1.", prometheus::MetricType::Gauge);
     metric.gauge.value = 1;
-    metric.label = {
-        {"version", NCSCOPE_VERSION}, {"backend", device.backend}, {"device", device.name}};
+    metric.label = {{"version", NCSCOPE_VERSION},
+                    {"backend", device.backend},
+                    {"device", device.name},
+                    {"math", device.math}};
   }
   std::string text() const { return prometheus::TextSerializer().Serialize(families_); }
 
@@ -59,9 +61,15 @@ std::string metrics_text(Engine& engine) {
              number(engine.registry().size()));
   list.gauge("ncscope_active_streams", "Streams and states that are being received.",
              number(engine.active()));
-  list.gauge("ncscope_state_memory_bytes", "Budget in use by accumulators and classifiers.",
+  list.gauge("ncscope_state_memory_bytes",
+             "Budget in use by classifiers, states and, on cpu, accumulators.",
              number(services.memory.used()));
   list.gauge("ncscope_state_memory_limit_bytes", "That budget.", number(services.memory.limit()));
+  list.gauge("ncscope_device_memory_bytes", "Memory of the card in use by accumulators.",
+             number(services.device_memory.used()));
+  list.gauge("ncscope_device_memory_limit_bytes",
+             "Budget of that, half of what the card offers; 0 on cpu.",
+             number(services.device_memory.limit()));
   list.gauge("ncscope_sample_memory_bytes", "Retained samples in memory.",
              number(services.samples.memory_used()));
   list.gauge("ncscope_sample_spool_bytes", "Retained samples in spool files.",

@@ -21,20 +21,30 @@ TEST(Backend, ParsesNamesAndNamesTheChoices) {
 }
 
 TEST(Backend, TheProcessorIsAlwaysThere) {
-  EXPECT_THAT(installed_backends(), testing::Contains("cpu"));
   const DeviceInfo info = make_device(Backend::kCpu)->info();
   EXPECT_EQ(info.backend, "cpu");
   EXPECT_EQ(info.math, "exact");
+  EXPECT_EQ(info.memory_bytes, 0u);
   EXPECT_FALSE(info.name.empty());
   EXPECT_GE(info.parallelism, 1u);
   EXPECT_THAT(info.libraries, testing::Contains(testing::HasSubstr("OpenBLAS")));
+  EXPECT_EQ(make_device({.backend = Backend::kCpu, .math = Math::kFloat64})->info().math, "fp64");
 }
 
-TEST(Backend, ABackendThatWasNotBuiltIsNotReplacedByAnother) {
-  for (const std::string& name : installed_backends()) {
-    if (name == "cuda") GTEST_SKIP() << "cuda was built";
+// What happens where there is a module is in tests/client/cli/cuda_test.cpp.
+TEST(Backend, WithoutTheModuleAutoIsTheProcessorAndCudaSaysWhy) {
+  setenv("NCSCOPE_CUDA_MODULE", "/nowhere/ncscope_cuda.so", 1);
+  const std::string why =
+      "cuda is not part of this installation: there is no /nowhere/ncscope_cuda.so";
+  EXPECT_EQ(why_not_cuda(), why);
+  EXPECT_EQ(make_device(Backend::kAuto)->info().backend, "cpu");
+  try {
+    make_device(Backend::kCuda);
+    ADD_FAILURE();
+  } catch (const BackendUnavailable& error) {
+    EXPECT_EQ(error.what(), why);
   }
-  EXPECT_THROW(make_device(Backend::kCuda), BackendUnavailable);
+  unsetenv("NCSCOPE_CUDA_MODULE");
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "tests/server/live_server.h"
 
 #include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
@@ -11,7 +12,7 @@ server::ServerOptions test_options(const std::filesystem::path& data) {
   options.listen = "127.0.0.1:0";
   options.http = "";
   options.data = data.string();
-  options.backend = Backend::kCpu;
+  options.device.backend = Backend::kCpu;
   return options;
 }
 
@@ -20,8 +21,11 @@ std::unique_ptr<Stub> connect(const std::string& address) {
   // Connections of their own, so that a cancelled call of one test touches no other.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetMaxReceiveMessageSize(-1);
-  return v1::NeuralCollapseService::NewStub(
-      grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
+  const auto channel =
+      grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  // One attempt in thousands to reach a server that listens fails; the channel tries again.
+  channel->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(10));
+  return v1::NeuralCollapseService::NewStub(channel);
 }
 
 std::unique_ptr<grpc::ClientContext> bounded_context() {
@@ -121,11 +125,46 @@ void expect_status(const grpc::Status& status, grpc::StatusCode code,
   }
 }
 
-LiveServer::LiveServer(const std::function<void(server::ServerOptions&)>& change) {
+std::optional<std::string> call_by_name(const std::string& address, const std::string& method,
+                                        const std::string& request) {
+  grpc::GenericStub stub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+  grpc::CompletionQueue queue;
+  const auto context = bounded_context();
+  const auto call = stub.PrepareCall(context.get(), method, &queue);
+  void* tag;
+  bool ok = false;
+  const auto wait = [&] { return queue.Next(&tag, &ok) && ok; };
+  call->StartCall(nullptr);
+  if (!wait()) return std::nullopt;
+  const grpc::Slice slice(request);
+  call->Write(grpc::ByteBuffer(&slice, 1), nullptr);
+  if (!wait()) return std::nullopt;
+  grpc::ByteBuffer answer;
+  call->Read(&answer, nullptr);
+  if (!wait()) return std::nullopt;
+  std::vector<grpc::Slice> slices;
+  answer.Dump(&slices);
+  std::string bytes;
+  for (const auto& part : slices)
+    bytes.append(reinterpret_cast<const char*>(part.begin()), part.size());
+  context->TryCancel();
+  grpc::Status status;
+  call->Finish(&status, nullptr);
+  wait();
+  return bytes;
+}
+
+int health(const std::string& address) {
+  const auto answer = call_by_name(address, "/grpc.health.v1.Health/Check", "");
+  return answer && answer->size() == 2 ? (*answer)[1] : -1;
+}
+
+LiveServer::LiveServer(const std::function<void(server::ServerOptions&)>& change,
+                       const server::ServerHooks& hooks) {
   spdlog::set_level(spdlog::level::off);
   server::ServerOptions options = test_options(folder_ / "data");
   change(options);
-  server_ = std::make_unique<server::Server>(options);
+  server_ = std::make_unique<server::Server>(options, hooks);
   stub_ = connect(server_->grpc_address());
 }
 

@@ -62,10 +62,19 @@ std::optional<v1::Closed> stream_all(Stub& stub, const v1::Open& open, const Sam
 void expect_status(const grpc::Status& status, grpc::StatusCode code,
                    const std::vector<std::string>& parts = {});
 
+// A unary or one-message call by name, so that no generated code of the standard services is
+// needed. Returns the bytes of the first answer.
+std::optional<std::string> call_by_name(const std::string& address, const std::string& method,
+                                        const std::string& request);
+
+// What grpc.health.v1 answers: 1 SERVING, 2 NOT_SERVING, -1 nothing.
+int health(const std::string& address);
+
 class LiveServer {
  public:
   LiveServer() : LiveServer([](server::ServerOptions&) {}) {}
-  explicit LiveServer(const std::function<void(server::ServerOptions&)>& change);
+  explicit LiveServer(const std::function<void(server::ServerOptions&)>& change,
+                      const server::ServerHooks& hooks = {});
 
   server::Server& server() { return *server_; }
   Stub& stub() { return *stub_; }

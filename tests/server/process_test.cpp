@@ -3,12 +3,15 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
+
 #include "tests/server/live_server.h"
 #include "tests/server/server_process.h"
 
 namespace ncscope::testing {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 
 v1::Report stored_report(Stub& stub, const v1::SeriesKey& key) {
@@ -185,6 +188,16 @@ TEST_F(ProcessTest, SaysInOneLineWhyItCannotServe) {
     EXPECT_THAT(output, HasSubstr("another ncscope-server uses it"));
     EXPECT_EQ(lines(output), 1) << output;
   }
+  {
+    ServerProcess no_card(
+        other.path(),
+        {"--listen", "127.0.0.1:0", "--http", "", "--data", other / "data", "--backend", "cuda"},
+        {"NCSCOPE_CUDA_MODULE=" + (other / "none.so").string()});
+    EXPECT_EQ(no_card.wait(), 1);
+    output = no_card.output();
+    EXPECT_THAT(output, HasSubstr("cuda is not part of this installation"));
+    EXPECT_EQ(lines(output), 1) << output;
+  }
   write_file(other / "file", "");
   ServerProcess no_folder(other.path(), {"--listen", "127.0.0.1:0", "--http", "", "--data",
                                          other / "file/data", "--backend", "cpu"});
@@ -200,6 +213,10 @@ TEST_F(ProcessTest, BadUsageIsExit2) {
   EXPECT_THAT(output, HasSubstr("--bogus"));
   EXPECT_EQ(run({"--backend", "tpu"}, output), 2);
   EXPECT_THAT(output, HasSubstr("tpu"));
+  EXPECT_EQ(run({"--math", "tf32"}, output), 2);
+  EXPECT_THAT(output, HasSubstr("tf32"));
+  EXPECT_EQ(run({"--device-memory=-1GB"}, output), 2);
+  EXPECT_THAT(output, HasSubstr("expected a size such as 512MB, got -1GB"));
   EXPECT_EQ(run({"--listen", "nowhere"}, output), 2);
   EXPECT_THAT(output, HasSubstr("nowhere"));
   EXPECT_EQ(run({"--listen", "0.0.0.0:0"}, output), 2);
@@ -207,6 +224,37 @@ TEST_F(ProcessTest, BadUsageIsExit2) {
   EXPECT_EQ(run({"--http", "0.0.0.0:0"}, output), 2);
   EXPECT_THAT(output, HasSubstr("--insecure"));
   EXPECT_EQ(run({"--config", folder_ / "none.toml"}, output), 2);
+}
+
+TEST_F(ProcessTest, ComputesInTheMathThatWasAskedFor) {
+  write_file(folder_ / "server.toml", "device-memory = \"2GB\"\n");
+  ServerProcess process(folder_.path(), with({"--config", folder_ / "server.toml"}),
+                        {"NCSCOPE_MATH=fp64"});
+  const auto stub = connect(process.grpc_address());
+  const Samples samples = make_samples(60, 5, 3, DType::kFloat32, 1);
+  const auto closed = stream_all(*stub, open_for(samples), samples, 60);
+  ASSERT_TRUE(closed && closed->has_report());
+  EXPECT_EQ(closed->report().device().math(), "fp64");
+  EXPECT_EQ(closed->report().conventions().accumulation(), "float64");
+  EXPECT_THAT(process.output(), HasSubstr("fp64 math"));
+}
+
+TEST_F(ProcessTest, SaysWhatItComputesOnAndWhyNotOnCuda) {
+  std::vector<std::string> arguments = with({});
+  std::ranges::replace(arguments, "cpu", "auto");
+  const std::string none = folder_ / "none.so";
+  {
+    ServerProcess process(folder_.path(), arguments, {"NCSCOPE_CUDA_MODULE=" + none});
+    process.grpc_address();
+    EXPECT_THAT(process.output(), ContainsRegex("info.* computes on cpu .*exact math; cuda is not"
+                                                " part of this installation.*none.so"));
+  }
+  write_file(folder_ / "broken.so", "no module");
+  ServerProcess process(folder_.path(), arguments,
+                        {"NCSCOPE_CUDA_MODULE=" + (folder_ / "broken.so").string()});
+  process.grpc_address();
+  EXPECT_THAT(process.output(),
+              ContainsRegex("warning.* computes on cpu .*exact math; cuda cannot be loaded"));
 }
 
 TEST_F(ProcessTest, InsecureIsSaidLoudly) {
@@ -224,7 +272,9 @@ TEST_F(ProcessTest, HelpAndVersion) {
   EXPECT_EQ(run({"--version"}, output), 0);
   EXPECT_EQ(output, "ncscope-server " NCSCOPE_VERSION "\n");
   EXPECT_EQ(run({"--help"}, output), 0);
-  for (const char* text : {"--listen", "NCSCOPE_LISTEN", "127.0.0.1:50051", "--config"}) {
+  for (const char* text :
+       {"--listen", "NCSCOPE_LISTEN", "127.0.0.1:50051", "--config", "--math", "NCSCOPE_MATH",
+        "--device-memory", "NCSCOPE_DEVICE_MEMORY", "75 a device was lost"}) {
     EXPECT_THAT(output, HasSubstr(text));
   }
 }

@@ -129,10 +129,11 @@ CommandResult run_command(const std::vector<std::string>& arguments,
 }
 
 BackgroundCommand::BackgroundCommand(const std::vector<std::string>& arguments,
-                                     const std::filesystem::path& log) {
+                                     const std::filesystem::path& log,
+                                     const Environment& environment) {
   const int file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (file < 0) throw std::runtime_error("cannot write " + log.string());
-  pid_ = spawn_program(arguments, {}, file, file);
+  pid_ = spawn_program(arguments, environment, file, file);
   ::close(file);
 }
 
@@ -166,16 +167,40 @@ int BackgroundCommand::stop(int signal) {
   return status_;
 }
 
-ServerProcess::ServerProcess(const std::string& program) : program_(program) { start(); }
+int BackgroundCommand::wait() {
+  const auto deadline = Clock::now() + kPatience;
+  while (running()) {
+    if (Clock::now() > deadline) throw std::runtime_error("a program did not end");
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return status_;
+}
+
+ServerProcess::ServerProcess(const std::string& program, std::vector<std::string> arguments,
+                             Environment environment)
+    : program_(program), arguments_(std::move(arguments)), environment_(std::move(environment)) {
+  start();
+}
+
+void ServerProcess::start(Environment environment) {
+  environment_ = std::move(environment);
+  start();
+}
 
 void ServerProcess::start() {
   const auto port_file = folder_ / "ports";
   std::filesystem::remove(port_file);
-  command_ = std::make_unique<BackgroundCommand>(
-      std::vector<std::string>{program_, "--listen", address_, "--http", "127.0.0.1:0", "--data",
-                               (folder_ / "data").string(), "--backend", "cpu", "--port-file",
-                               port_file.string()},
-      folder_ / "log");
+  std::vector<std::string> arguments = {program_,
+                                        "--listen",
+                                        address_,
+                                        "--http",
+                                        "127.0.0.1:0",
+                                        "--data",
+                                        (folder_ / "data").string(),
+                                        "--port-file",
+                                        port_file.string()};
+  arguments.insert(arguments.end(), arguments_.begin(), arguments_.end());
+  command_ = std::make_unique<BackgroundCommand>(arguments, folder_ / "log", environment_);
   const auto deadline = Clock::now() + kPatience;
   while (!std::filesystem::exists(port_file)) {
     if (!command_->running() || Clock::now() > deadline) {
@@ -192,6 +217,8 @@ void ServerProcess::start() {
 void ServerProcess::kill() { command_->stop(SIGKILL); }
 
 int ServerProcess::stop() { return command_->stop(SIGTERM); }
+
+int ServerProcess::wait() { return command_->wait(); }
 
 void ServerProcess::freeze() { command_->freeze(); }
 

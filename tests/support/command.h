@@ -29,7 +29,8 @@ CommandResult run_command(const std::vector<std::string>& arguments,
 class BackgroundCommand {
  public:
   // Its output goes to `log` (a file).
-  BackgroundCommand(const std::vector<std::string>& arguments, const std::filesystem::path& log);
+  BackgroundCommand(const std::vector<std::string>& arguments, const std::filesystem::path& log,
+                    const Environment& environment = {});
   BackgroundCommand(const BackgroundCommand&) = delete;
   BackgroundCommand& operator=(const BackgroundCommand&) = delete;
   ~BackgroundCommand();  // kills it if it still runs
@@ -39,6 +40,8 @@ class BackgroundCommand {
   void freeze();
   // Sends a signal and waits for the end; returns the exit status as in CommandResult.
   int stop(int signal);
+  // Waits until it ends by itself, at most two minutes; returns its exit status.
+  int wait();
 
  private:
   int pid_;
@@ -48,22 +51,31 @@ class BackgroundCommand {
 // `ncscope-server` on a free port of the loopback address, with a data folder of its own.
 class ServerProcess {
  public:
-  explicit ServerProcess(const std::string& program);
+  // `arguments` come after those for addresses and data; a backend is among them.
+  explicit ServerProcess(const std::string& program,
+                         std::vector<std::string> arguments = {"--backend", "cpu"},
+                         Environment environment = {});
 
   const std::string& address() const { return address_; }
   // Ends it at once, as a crash would.
   void kill();
   // Ends it as Ctrl-C would; returns its exit status.
   int stop();
+  // Waits until it ends by itself; returns its exit status.
+  int wait();
   // Makes it hang, as a machine that is gone does: its connections stay, and nobody answers.
   void freeze();
   // What it has written so far, sanitizers' reports too.
   std::string log() const;
   // Starts it again with the same address and data.
   void start();
+  // Starts it again in another environment.
+  void start(Environment environment);
 
  private:
   std::string program_;
+  std::vector<std::string> arguments_;
+  Environment environment_;
   TemporaryFolder folder_;
   std::string address_ = "127.0.0.1:0";
   std::unique_ptr<BackgroundCommand> command_;

@@ -40,9 +40,9 @@ std::string cli_output(std::vector<std::string> arguments, const Environment& en
   return result.out;
 }
 
-v1::Report cli_report(std::vector<std::string> arguments) {
+v1::Report cli_report(std::vector<std::string> arguments, const Environment& environment) {
   arguments.insert(arguments.end(), {"--format", "json"});
-  const std::string json = cli_output(std::move(arguments));
+  const std::string json = cli_output(std::move(arguments), environment);
   return json.empty() ? v1::Report() : report_from_json(json);
 }
 

@@ -20,7 +20,7 @@ CommandResult run_cli(std::vector<std::string> arguments, const Environment& env
 std::string cli_output(std::vector<std::string> arguments, const Environment& environment = {});
 
 // `ncscope report ... --format json`, parsed.
-v1::Report cli_report(std::vector<std::string> arguments);
+v1::Report cli_report(std::vector<std::string> arguments, const Environment& environment = {});
 
 // Expects this exit status, nothing on standard output, and one line on standard error that
 // contains `text`.

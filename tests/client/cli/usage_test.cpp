@@ -26,10 +26,17 @@ TEST_F(CliUsage, BadUsageExitsWith2AndOneLine) {
   expect_refusal(run_cli({"report", file_, "--num-classes", "0"}), 2, "--num-classes");
   expect_refusal(run_cli({"report", file_, "--nonfinite", "maybe"}), 2, "{refuse,skip}");
   expect_refusal(run_cli({"report", file_, "--backend", "tpu"}), 2, "{auto,cpu,cuda}");
+  expect_refusal(run_cli({"report", file_, "--math", "tf32"}), 2, "{exact,fp64}");
+  expect_refusal(run_cli({"stats", file_, "-o", "x", "--device-memory=-1GB"}), 2,
+                 "expected a size such as 20GB, got -1GB");
   expect_refusal(run_cli({"report", file_, "--classes", "many"}), 2, "--classes");
   expect_refusal(run_cli({"report", file_, "--local", "--server", "127.0.0.1:1"}), 2, "--local");
   expect_refusal(run_cli({"report", file_, "--server", "127.0.0.1:1", "--backend", "cpu"}), 2,
                  "--backend");
+  expect_refusal(run_cli({"report", file_, "--server", "127.0.0.1:1", "--math", "fp64"}), 2,
+                 "--math");
+  expect_refusal(run_cli({"report", file_, "--server", "127.0.0.1:1", "--device-memory", "1GB"}), 2,
+                 "--device-memory");
   expect_refusal(run_cli({"report", file_, "--server", ""}), 2, "expected HOST:PORT, got ''");
   expect_refusal(run_cli({"runs", "--server", "localhost"}), 2, "got 'localhost'");
   expect_refusal(run_cli({"report", "X.npy"}), 2, "--features X.npy --labels Y.npy");
@@ -72,6 +79,31 @@ TEST_F(CliUsage, TableNamesSamplesMetricsIdealsAndReasons) {
     EXPECT_NE(table.find(text), std::string::npos) << text << " is not in:\n" << table;
   }
   EXPECT_EQ(table.find('\033'), std::string::npos) << "colours without a terminal";
+}
+
+TEST_F(CliUsage, MathIsChosenAndShown) {
+  EXPECT_NE(cli_output({"report", file_}).find("float32 products, float64 sums, computed by"),
+            std::string::npos);
+  const std::string table =
+      cli_output({"report", file_, "--device-memory", "2GB"}, {{"NCSCOPE_MATH", "fp64"}});
+  EXPECT_NE(table.find("float64, computed by"), std::string::npos) << table;
+  EXPECT_NE(table.find("fp64 math"), std::string::npos) << table;
+  const v1::Report report = cli_report({"report", file_, "--math", "fp64"});
+  EXPECT_EQ(report.device().math(), "fp64");
+  EXPECT_EQ(report.conventions().accumulation(), "float64");
+  const std::string state = (folder_ / "x.ncstats").string();
+  cli_output({"stats", file_, "-o", state, "--math", "fp64", "--device-memory", "2GB"});
+  EXPECT_EQ(cli_report({"merge", state, "--math", "fp64"}).device().math(), "fp64");
+}
+
+TEST_F(CliUsage, ACardThatIsNotThereIsRefused) {
+  const Environment none = {{"NCSCOPE_CUDA_MODULE", (folder_ / "none.so").string()}};
+  expect_refusal(run_cli({"report", file_, "--backend", "cuda"}, none), 1,
+                 "cuda is not part of this installation");
+  write_file(folder_ / "broken.so", "no module");
+  const std::string text =
+      cli_output({"doctor"}, {{"NCSCOPE_CUDA_MODULE", (folder_ / "broken.so").string()}});
+  EXPECT_NE(text.find("cuda: not usable, cuda cannot be loaded"), std::string::npos) << text;
 }
 
 TEST_F(CliUsage, ClassTableIsLimitedToTheWorst) {

@@ -66,6 +66,7 @@ grpc::Status ScriptedServer::run_call(
     std::unique_lock lock(mutex_);
     if (request.has_open()) {
       opens_.push_back(request.open());
+      if (script.end_at_open) return script.status;
       if (!script.answer_open) {
         lock.unlock();
         while (!context.IsCancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(5));

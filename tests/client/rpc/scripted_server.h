@@ -19,6 +19,7 @@ struct CallScript {
   std::optional<uint64_t> next_sequence;  // answer to Open; absent: what was received so far
   std::optional<uint64_t> end_after;      // batches after which the call ends with `status`
   grpc::Status status = grpc::Status::OK;
+  bool end_at_open = false;   // the same when Open comes
   bool end_at_close = false;  // the same when Close comes
   bool answer_open = true;    // false: waits until the caller gives up
   bool acknowledge = true;    // false: only by acknowledge_all()

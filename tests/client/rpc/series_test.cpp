@@ -128,6 +128,23 @@ TEST_F(SeriesTest, GoesOnAfterLostConnections) {
   EXPECT_EQ(server_.chunks().size(), 4u) << "each call gets the classifier";
 }
 
+// A server that shuts down cancels the calls that are left.
+TEST_F(SeriesTest, GoesOnAfterTheServerCancelledACall) {
+  CallScript in_a_batch;
+  in_a_batch.end_after = 4;
+  in_a_batch.status = grpc::Status::CANCELLED;
+  CallScript at_open;
+  at_open.end_at_open = true;
+  at_open.status = grpc::Status::CANCELLED;
+  server_.next_call(in_a_batch);
+  server_.next_call(at_open);
+  Client client = connect();
+  Series series = client.open(test_open());
+  send_batches(series, 10);
+  series.close();
+  expect_batches(10);
+}
+
 TEST_F(SeriesTest, SendsAgainWhatTheServerLacks) {
   CallScript first;
   first.end_after = 6;

@@ -16,12 +16,15 @@ namespace ncscope::testing {
 
 class CoreTest : public ::testing::Test {
  protected:
-  explicit CoreTest(const server::Limits& limits = {}, size_t devices = 2)
-      : data_(folder_ / "data"),
+  explicit CoreTest(const server::Limits& limits = {}, size_t devices = 2,
+                    const DeviceOptions& device = {.backend = Backend::kCpu},
+                    size_t card_memory_bytes = 0)
+      : card_{.memory_bytes = card_memory_bytes},
+        data_(folder_ / "data"),
         services_(
             limits,
-            [this] {
-              return std::make_unique<test::FailingDevice>(make_device(Backend::kCpu), memory_);
+            [this, device] {
+              return std::make_unique<test::FailingDevice>(make_device(device), memory_, &card_);
             },
             devices, data_.spool(), data_.database(), data_.statistics()),
         engine_(services_, std::chrono::hours(1)) {
@@ -42,6 +45,7 @@ class CoreTest : public ::testing::Test {
   }
 
   test::AllocationLimit memory_;  // of the devices
+  test::FakeCard card_;           // that they all are
   TemporaryFolder folder_;
   server::DataFolder data_;
   server::Services services_;

@@ -4,9 +4,9 @@
 
 #include <future>
 
-#include "kernels/backend.h"
+#include "kernels/batch.h"
+#include "kernels/errors.h"
 #include "server/address.h"
-#include "server/core/device_pool.h"
 #include "server/core/errors.h"
 #include "server/core/memory_budget.h"
 #include "server/core/page_token.h"
@@ -19,15 +19,17 @@ namespace ncscope::testing {
 namespace {
 
 using server::Address;
-using server::DevicePool;
 using server::MemoryBudget;
 using server::PublishedReport;
 using server::ReportHub;
 using server::Reservation;
 using std::chrono::milliseconds;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(MemoryBudget, GivesBackWhatEnds) {
-  MemoryBudget budget(100);
+  MemoryBudget budget(100, "--that-memory");
   {
     Reservation a = budget.reserve(60, "a");
     EXPECT_THROW(budget.reserve(41, "b"), server::ResourceExhausted);
@@ -44,23 +46,19 @@ TEST(MemoryBudget, GivesBackWhatEnds) {
   EXPECT_THROW(budget.reserve(SIZE_MAX, "all"), server::ResourceExhausted);
 }
 
-std::unique_ptr<Device> cpu_device() { return make_device(Backend::kCpu); }
-
-TEST(DevicePool, ReportsLeaveADeviceToBatches) {
-  DevicePool pool(cpu_device, 2);
-  std::optional<DevicePool::Lease> report(pool.lease_for_report());
-  auto second = std::async(std::launch::async, [&] { pool.lease_for_report(); });
-  EXPECT_EQ(second.wait_for(milliseconds(20)), std::future_status::timeout);
-  pool.lease();  // does not wait
-  report.reset();
-  second.wait();
-}
-
-TEST(DevicePool, OneDeviceServesBoth) {
-  DevicePool pool(cpu_device, 1);
-  pool.lease_for_report();
-  pool.lease();
-  EXPECT_EQ(pool.info().backend, "cpu");
+TEST(MemoryBudget, NamesItsOption) {
+  MemoryBudget budget(100, "--that-memory");
+  const Reservation most = budget.reserve(60, "a");
+  const auto refusal = [&](size_t bytes) {
+    try {
+      budget.reserve(bytes, "b");
+    } catch (const server::ResourceExhausted& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_THAT(refusal(41), AllOf(HasSubstr("try again"), HasSubstr("raise --that-memory")));
+  EXPECT_THAT(refusal(101), AllOf(Not(HasSubstr("try again")), HasSubstr("raise --that-memory")));
 }
 
 PublishedReport published(int64_t id, const std::string& run) {
@@ -127,7 +125,7 @@ TEST(ReportHub, VersionWakesWaiters) {
 }
 
 TEST(SampleIds, ClaimsAreTakenBack) {
-  MemoryBudget budget(1 << 20);
+  MemoryBudget budget(1 << 20, "--that-memory");
   server::SampleIds ids;
   const std::vector<int32_t> labels = {0, 1, kDroppedRow, 0};
   const auto first = ids.claim(std::vector<uint64_t>{1, 2, 3, 1}, labels.data(), budget);
@@ -141,7 +139,7 @@ TEST(SampleIds, ClaimsAreTakenBack) {
   EXPECT_EQ(third.duplicates, std::vector<size_t>{1});  // 3 was of a dropped row
   ids.clear();
   EXPECT_EQ(budget.used(), 0u);
-  MemoryBudget none(0);
+  MemoryBudget none(0, "--that-memory");
   EXPECT_THROW(ids.claim(std::vector<uint64_t>{9}, labels.data(), none), server::ResourceExhausted);
 }
 

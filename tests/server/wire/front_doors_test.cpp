@@ -1,6 +1,5 @@
 // Health, reflection, HTTP, and how a server ends.
 #include <gmock/gmock.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 #include <httplib.h>
 
@@ -13,43 +12,6 @@ namespace ncscope::testing {
 namespace {
 
 using ::testing::HasSubstr;
-
-// A unary or one-message call by name, so that no generated code of the standard services is
-// needed. Returns the bytes of the first answer.
-std::optional<std::string> call_by_name(const std::string& address, const std::string& method,
-                                        const std::string& request) {
-  grpc::GenericStub stub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
-  grpc::CompletionQueue queue;
-  const auto context = bounded_context();
-  const auto call = stub.PrepareCall(context.get(), method, &queue);
-  void* tag;
-  bool ok = false;
-  const auto wait = [&] { return queue.Next(&tag, &ok) && ok; };
-  call->StartCall(nullptr);
-  if (!wait()) return std::nullopt;
-  const grpc::Slice slice(request);
-  call->Write(grpc::ByteBuffer(&slice, 1), nullptr);
-  if (!wait()) return std::nullopt;
-  grpc::ByteBuffer answer;
-  call->Read(&answer, nullptr);
-  if (!wait()) return std::nullopt;
-  std::vector<grpc::Slice> slices;
-  answer.Dump(&slices);
-  std::string bytes;
-  for (const auto& part : slices)
-    bytes.append(reinterpret_cast<const char*>(part.begin()), part.size());
-  context->TryCancel();
-  grpc::Status status;
-  call->Finish(&status, nullptr);
-  wait();
-  return bytes;
-}
-
-// HealthCheckResponse.status: 1 SERVING, 2 NOT_SERVING.
-int health(const std::string& address) {
-  const auto answer = call_by_name(address, "/grpc.health.v1.Health/Check", "");
-  return answer && answer->size() == 2 ? (*answer)[1] : -1;
-}
 
 TEST(FrontDoors, HealthServiceServes) {
   LiveServer live;

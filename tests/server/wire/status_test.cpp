@@ -38,6 +38,7 @@ const std::map<std::string, Case>& cases() {
       {"BackendUnavailable", {throwing<BackendUnavailable>(), grpc::UNAVAILABLE}},
       {"Cancelled", {throwing<server::Cancelled>(), grpc::CANCELLED}},
       {"NumericalError", {throwing<NumericalError>(), grpc::INTERNAL}},
+      {"DeviceLost", {throwing<DeviceLost>(), grpc::UNAVAILABLE}},
       {"DeviceError", {throwing<DeviceError>(), grpc::INTERNAL}},
       {"Error", {throwing<Error>(), grpc::INTERNAL}},
       {"logic_error", {throwing<std::logic_error>(), grpc::INTERNAL}},
