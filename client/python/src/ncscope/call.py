@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 
-from .errors import NcscopeError, ServerError, Unavailable, from_rpc
+from .errors import Cancelled, NcscopeError, ServerError, Unavailable, from_rpc
 from .v1 import service_pb2
 
 
@@ -28,6 +28,7 @@ class StreamCall:
         self.durable = 0  # batches that a crash of the server cannot lose
         self.ended = False
         self.error: NcscopeError | None = None
+        self._cancelled = False  # by us, not by a server that shuts down
         self._call = stub(self)
         threading.Thread(target=self._read, name="ncscope-stream", daemon=True).start()
 
@@ -51,6 +52,7 @@ class StreamCall:
 
     def cancel(self) -> None:
         """Ends the call at once."""
+        self._cancelled = True
         self._call.cancel()
 
     def __iter__(self) -> StreamCall:
@@ -74,6 +76,8 @@ class StreamCall:
                 self._apply(response)
         except grpc.RpcError as rpc_error:
             error = from_rpc(rpc_error)
+            if isinstance(error, Cancelled) and not self._cancelled:
+                error = Unavailable("the server ended the call")
         except Exception as unexpected:  # must not leave a caller waiting
             error = ServerError(f"the server's answer could not be read: {unexpected!r}")
         with self._changed:
