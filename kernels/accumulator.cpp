@@ -157,6 +157,7 @@ Statistics Accumulator::finish(Device& device) {
   const size_t k = sums.num_classes;
   const size_t d = sums.dim;
   Statistics out = Statistics::empty(k, d, sums.type);
+  out.product_type = sums.compute;
   out.samples = sums.samples;
   out.skipped_nonfinite = dropped_.nonfinite;
   out.ignored = dropped_.ignored;

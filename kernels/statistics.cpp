@@ -14,6 +14,7 @@ Statistics Statistics::empty(size_t num_classes, size_t dim, DType input_type) {
   out.num_classes = num_classes;
   out.dim = dim;
   out.input_type = input_type;
+  out.product_type = compute_type(input_type);
   out.scatter.resize(check::checked_bytes("Statistics::empty", dim, dim, sizeof(double)) /
                      sizeof(double));
   return out;
@@ -91,6 +92,8 @@ void Statistics::check() const {
   check::require(kCheck, num_classes > 0 && dim > 0 && num_classes <= INT32_MAX && dim <= INT32_MAX,
                  "K and d in [1, 2147483647]", check::shape_text(num_classes, dim));
   dtype_size(input_type);  // throws for an unknown type
+  check::require(kCheck, product_type == DType::kFloat32 || product_type == DType::kFloat64,
+                 "products in float32 or float64", std::string(dtype_name(product_type)));
   const size_t p = present();
   check::require_size(kCheck, "counts", p, counts.size());
   check::require_size(kCheck, "within", p, within.size());

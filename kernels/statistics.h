@@ -17,10 +17,11 @@ struct Statistics {
   size_t num_classes = 0;  // K
   size_t dim = 0;          // d
   DType input_type = DType::kFloat32;
-  uint64_t samples = 0;            // N = sum of counts
-  uint64_t skipped_nonfinite = 0;  // rows dropped for a feature that is not taken (finite.h)
-  uint64_t ignored = 0;            // rows dropped by ignore_index
-  double sum_squares = 0;          // sum of ||h||^2, feature units squared
+  DType product_type = DType::kFloat32;  // what samples were multiplied in: float32 or float64
+  uint64_t samples = 0;                  // N = sum of counts
+  uint64_t skipped_nonfinite = 0;        // rows dropped for a feature that is not taken (finite.h)
+  uint64_t ignored = 0;                  // rows dropped by ignore_index
+  double sum_squares = 0;                // sum of ||h||^2, feature units squared
   // Size of the rounding error of u^T N S_W u for a unit vector u, feature units squared: half the
   // spacing of what products were taken in, times the trace of what was multiplied.
   double scatter_resolution = 0;
@@ -44,7 +45,7 @@ struct Statistics {
 
 // The state of both sets of samples together: N S_W = A + B + sum_c (n_a n_b / n) delta delta^T
 // with delta = mu_a - mu_b, and likewise for `within`. Commutative to the bit, associative up to
-// rounding. The wider input type's spacing is the report's floor, so the coarser type is kept.
+// rounding. The coarser types of both are kept: their spacing is the report's floor.
 // Throws InvalidArgument if K or d differ.
 Statistics merge(Device& device, const Statistics& a, const Statistics& b);
 

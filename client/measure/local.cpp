@@ -149,7 +149,7 @@ v1::Report report_of_bundle(Device& device, const StatisticsBundle& bundle,
   report.set_world_size(parts);
   fill_report(compute_report(device, bundle.statistics, classifier, decisions, report_options),
               report);
-  describe_report(device.info(), bundle.statistics.input_type, report_options, report);
+  describe_report(device.info(), bundle.statistics, report_options, report);
   if (decisions != nullptr) {
     report.mutable_nc4()->set_decision_source(decision_source(decisions->source));
   }

@@ -34,9 +34,9 @@ std::string two_digits(double value) {
 }
 
 std::string advice(const Analysis& analysis) {
-  const bool wide = analysis.statistics().input_type == DType::kFloat64;
-  return wide ? ": rounding of the products of float64 features"
-              : ": rounding of float32 products; send float64 features for an exact one";
+  const bool wide = analysis.statistics().product_type == DType::kFloat64;
+  return wide ? ": rounding of float64 products"
+              : ": rounding of float32 products; ask for fp64 math, or send float64 features";
 }
 
 void set_pinv(Analysis& analysis, ReportValues& out) {

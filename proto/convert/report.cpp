@@ -131,15 +131,14 @@ void fill_report(const ReportValues& values, v1::Report& report) {
   }
 }
 
-void describe_report(const DeviceInfo& device, DType input_type, const ReportOptions& options,
-                     v1::Report& report) {
+void describe_report(const DeviceInfo& device, const Statistics& statistics,
+                     const ReportOptions& options, v1::Report& report) {
   *report.mutable_created_at() = google::protobuf::util::TimeUtil::GetCurrentTime();
   v1::Conventions& conventions = *report.mutable_conventions();
   conventions.set_weighting(to_proto(options.weighting));
-  conventions.set_input_type(to_proto(input_type));
-  conventions.set_accumulation(compute_type(input_type, parse_math(device.math)) == DType::kFloat64
-                                   ? "float64"
-                                   : "float32 products, float64 sums");
+  conventions.set_input_type(to_proto(statistics.input_type));
+  conventions.set_accumulation(
+      statistics.product_type == DType::kFloat64 ? "float64" : "float32 products, float64 sums");
   conventions.set_definitions_version(kDefinitionsVersion);
   conventions.set_profile("default");
   conventions.set_software_version(NCSCOPE_VERSION);

@@ -15,9 +15,10 @@ namespace ncscope {
 // programming error, which a test over all metrics would show.
 void fill_report(const ReportValues& values, v1::Report& report);
 
-// Sets device and conventions; created_at becomes the present time.
-void describe_report(const DeviceInfo& device, DType input_type, const ReportOptions& options,
-                     v1::Report& report);
+// Sets device, which made the report, and conventions, which are also those of the state;
+// created_at becomes the present time.
+void describe_report(const DeviceInfo& device, const Statistics& statistics,
+                     const ReportOptions& options, v1::Report& report);
 
 // The protobuf JSON mapping with the proto's own field names; metrics that are undefined are
 // absent.

@@ -83,6 +83,7 @@ v1::StatisticsHeader make_header(const StatisticsBundle& bundle) {
   header.set_dim(static_cast<uint32_t>(statistics.dim));
   header.set_samples(statistics.samples);
   header.set_input_type(to_proto(statistics.input_type));
+  header.set_product_type(to_proto(statistics.product_type));
   header.set_skipped_nonfinite(statistics.skipped_nonfinite);
   header.set_ignored(statistics.ignored);
   header.set_has_classifier(bundle.classifier.has_value());

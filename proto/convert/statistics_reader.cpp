@@ -75,6 +75,9 @@ StatisticsReader::StatisticsReader(const v1::StatisticsHeader& header)
   statistics.num_classes = classes;
   statistics.dim = dim;
   statistics.input_type = from_proto(header.input_type());
+  statistics.product_type = header.product_type() == v1::DATA_TYPE_UNSPECIFIED
+                                ? compute_type(statistics.input_type)
+                                : from_proto(header.product_type());
   statistics.samples = header.samples();
   statistics.skipped_nonfinite = header.skipped_nonfinite();
   statistics.ignored = header.ignored();
@@ -145,7 +148,7 @@ StatisticsBundle StatisticsReader::finish() {
   if (!header_.has_scatter_resolution()) {
     double trace = 0;
     for (size_t j = 0; j < statistics.dim; ++j) trace += statistics.scatter[j * statistics.dim + j];
-    statistics.scatter_resolution = dtype_epsilon(compute_type(statistics.input_type)) / 2 * trace;
+    statistics.scatter_resolution = dtype_epsilon(statistics.product_type) / 2 * trace;
   }
   statistics.check();
   if (header_.has_classifier()) {

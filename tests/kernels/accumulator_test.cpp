@@ -208,6 +208,30 @@ TEST_P(AccumulatorTest, LargeAndSmallFeaturesLoseNoAccuracy) {
   }
 }
 
+// With math fp64 nothing is left of float32 but the samples themselves.
+TEST_P(AccumulatorTest, MathFp64KeepsEveryProductInFloat64) {
+  const auto device = find_device(GetParam(), Math::kFloat64);
+  ASSERT_TRUE(device);
+  EXPECT_EQ(device->info().math, "fp64");
+  for (const DType type : {DType::kFloat32, DType::kFloat16, DType::kBFloat16, DType::kFloat64}) {
+    SCOPED_TRACE(dtype_name(type));
+    const Samples samples = make_clusters({.rows = 2500,
+                                           .dim = 33,
+                                           .num_classes = 7,
+                                           .type = type,
+                                           .within_std = 0.2,
+                                           .offset = 3,
+                                           .seed = 11});
+    Accumulator accumulator(*device, samples.num_classes, samples.dim, samples.type);
+    for (size_t first = 0; first < samples.rows(); first += 700) {
+      accumulator.add(*device, samples.batch(first, std::min<size_t>(700, samples.rows() - first)));
+    }
+    const Statistics got = accumulator.finish(*device);
+    expect_close(got, oracle_statistics(samples), tolerance::kDouble, tolerance::kDouble);
+    EXPECT_LE(got.scatter_resolution, 1e-15 * trace_of(got.scatter, samples.dim));
+  }
+}
+
 TEST_P(AccumulatorTest, FinishMayBeTriedAgainWhereMemoryRanOut) {
   if (device().info().backend != "cpu") GTEST_SKIP() << "allocations of the CPU are counted";
   const Samples samples =
@@ -310,6 +334,8 @@ TEST_P(AccumulatorTest, SaysHowMuchMemoryItTakes) {
             10 * 100 * 12 + 80 + 800 + 8 + 8 * 10000 + 4 * (10000 + kTileRows * 100));
   EXPECT_EQ(Accumulator::bytes_needed(10, 100, DType::kFloat64),
             10 * 100 * 16 + 80 + 800 + 8 + 8 * 10000 + 8 * kTileRows * 100);
+  EXPECT_EQ(Accumulator::bytes_needed(10, 100, DType::kBFloat16, Math::kFloat64),
+            Accumulator::bytes_needed(10, 100, DType::kFloat64));
   EXPECT_THROW(Accumulator::bytes_needed(SIZE_MAX / 2, 100, DType::kFloat32), OutOfMemory);
 }
 

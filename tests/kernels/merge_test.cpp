@@ -94,6 +94,15 @@ TEST_P(MergeTest, KeepsTheCoarserType) {
   const Statistics brain = Statistics::empty(2, 2, DType::kBFloat16);
   EXPECT_EQ(merge(device(), half, single).input_type, DType::kFloat16);
   EXPECT_EQ(merge(device(), half, brain).input_type, DType::kBFloat16);
+
+  Statistics wide = oracle_statistics(make_clusters({.rows = 9, .dim = 2, .num_classes = 2}));
+  const Statistics narrow = wide;
+  wide.product_type = DType::kFloat64;
+  EXPECT_EQ(merge(device(), wide, wide).product_type, DType::kFloat64);
+  EXPECT_EQ(merge(device(), wide, narrow).product_type, DType::kFloat32);
+  EXPECT_EQ(merge(device(), narrow, wide).product_type, DType::kFloat32);
+  EXPECT_EQ(merge(device(), single, wide).product_type,
+            DType::kFloat64);  // `single` has no samples
 }
 
 TEST_P(MergeTest, RefusesOtherShapes) {

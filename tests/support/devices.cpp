@@ -24,12 +24,12 @@ constexpr cuda::Tuning kSmall = {.staging_slots = 2,
                                  .score_classes = 70,
                                  .unclear_rows = 7};
 
-std::unique_ptr<Device> cuda_on_host(const std::string& name) {
-  return std::make_unique<cuda::CudaDevice>(cuda::Card::get(), Math::kExact,
+std::unique_ptr<Device> cuda_on_host(const std::string& name, Math math) {
+  return std::make_unique<cuda::CudaDevice>(cuda::Card::get(), math,
                                             name == "cuda_host_small" ? kSmall : kUsual);
 }
 #else
-std::unique_ptr<Device> cuda_on_host(const std::string&) { return nullptr; }
+std::unique_ptr<Device> cuda_on_host(const std::string&, Math) { return nullptr; }
 #endif
 
 }  // namespace
@@ -38,13 +38,13 @@ std::vector<std::string> device_names() {
   return {"cpu", "cpu_threads_3", "cuda_host", "cuda_host_small", "cuda"};
 }
 
-std::unique_ptr<Device> find_device(const std::string& name) {
+std::unique_ptr<Device> find_device(const std::string& name, Math math) {
   if (name == "cpu_threads_3") {
-    return std::make_unique<CpuDevice>(std::make_shared<ThreadPool>(3));
+    return std::make_unique<CpuDevice>(std::make_shared<ThreadPool>(3), math);
   }
-  if (name.starts_with("cuda_host")) return cuda_on_host(name);
+  if (name.starts_with("cuda_host")) return cuda_on_host(name, math);
   try {
-    return make_device(parse_backend(name));
+    return make_device({.backend = parse_backend(name), .math = math});
   } catch (const BackendUnavailable&) {
     return nullptr;
   }

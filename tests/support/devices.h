@@ -17,7 +17,7 @@ namespace ncscope::test {
 std::vector<std::string> device_names();
 
 // Null where the device is not here.
-std::unique_ptr<Device> find_device(const std::string& name);
+std::unique_ptr<Device> find_device(const std::string& name, Math math = Math::kExact);
 
 // A test on each device. One that is not here is a visible skip, or a failure where the variable
 // NCSCOPE_REQUIRE_CUDA is 1.

@@ -68,6 +68,7 @@ Statistics oracle_statistics(const Samples& samples) {
   out.num_classes = samples.num_classes;
   out.dim = d;
   out.input_type = samples.type;
+  out.product_type = compute_type(samples.type);
   std::vector<Wide> scatter(d * d);
   Wide squares = 0;
   for (size_t c = 0; c < samples.num_classes; ++c) {

@@ -33,6 +33,7 @@ inline void expect_same_bits(const Statistics& a, const Statistics& b) {
   EXPECT_EQ(a.num_classes, b.num_classes);
   EXPECT_EQ(a.dim, b.dim);
   EXPECT_EQ(a.input_type, b.input_type);
+  EXPECT_EQ(a.product_type, b.product_type);
   EXPECT_EQ(a.samples, b.samples);
   EXPECT_EQ(a.skipped_nonfinite, b.skipped_nonfinite);
   EXPECT_EQ(a.ignored, b.ignored);

@@ -88,13 +88,19 @@ TEST(ReportJson, ComesBackToTheLastBit) {
 TEST(DescribeReport, StatesDeviceAndConventions) {
   DeviceInfo device{"cpu", "some processor", "exact", {"a BLAS"}, 2, ""};
   v1::Report report;
-  describe_report(device, DType::kBFloat16, {.weighting = Weighting::kByCount}, report);
+  Statistics statistics = Statistics::empty(2, 2, DType::kBFloat16);
+  describe_report(device, statistics, {.weighting = Weighting::kByCount}, report);
   EXPECT_EQ(report.device().backend(), "cpu");
   EXPECT_EQ(report.device().parallelism(), 2u);
   EXPECT_EQ(report.conventions().weighting(), v1::WEIGHTING_BY_COUNT);
   EXPECT_EQ(report.conventions().input_type(), v1::DATA_TYPE_BFLOAT16);
+  EXPECT_EQ(report.conventions().accumulation(), "float32 products, float64 sums");
   EXPECT_EQ(report.conventions().definitions_version(), "1");
   EXPECT_GT(report.created_at().seconds(), 0);
+  // What the state says, not the device that made the report.
+  statistics.product_type = DType::kFloat64;
+  describe_report(device, statistics, {}, report);
+  EXPECT_EQ(report.conventions().accumulation(), "float64");
 }
 
 }  // namespace

@@ -14,6 +14,7 @@ inline StatisticsBundle sample_bundle() {
   s.num_classes = 5;
   s.dim = 3;
   s.input_type = DType::kBFloat16;
+  s.product_type = DType::kFloat64;
   s.samples = 7;
   s.skipped_nonfinite = 2;
   s.ignored = 3;

@@ -43,6 +43,7 @@ TEST(StatisticsMessages, CarryEveryPartToTheBit) {
   EXPECT_EQ(a.num_classes, b.num_classes);
   EXPECT_EQ(a.dim, b.dim);
   EXPECT_EQ(a.input_type, b.input_type);
+  EXPECT_EQ(a.product_type, b.product_type);
   EXPECT_EQ(a.samples, b.samples);
   EXPECT_EQ(a.skipped_nonfinite, b.skipped_nonfinite);
   EXPECT_EQ(a.ignored, b.ignored);
@@ -123,6 +124,7 @@ TEST(StatisticsMessages, RefuseShapesThatNoStateHas) {
   refused([](auto& h) { h.set_dim(0); });
   refused([](auto& h) { h.set_present_classes(6); });
   refused([](auto& h) { h.set_input_type(v1::DATA_TYPE_UNSPECIFIED); });
+  refused([](auto& h) { h.set_product_type(static_cast<v1::DataType>(99)); });
   refused([](auto& h) {
     h.set_num_classes(0xffffffff);
     h.set_dim(0xffffffff);
