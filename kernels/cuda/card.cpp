@@ -1,5 +1,7 @@
 #include "kernels/cuda/card.h"
 
+#include <algorithm>
+
 #include "kernels/cuda/check.h"
 #include "kernels/errors.h"
 
@@ -69,6 +71,7 @@ DeviceBuffer Card::allocate(size_t bytes) {
                         " bytes of device memory are in use");
     }
     used_ += bytes;
+    peak_ = std::max(peak_, used_);
   }
   void* data = nullptr;
   try {
@@ -87,6 +90,16 @@ DeviceBuffer Card::allocate(size_t bytes) {
 size_t Card::used_bytes() const {
   const std::lock_guard lock(mutex_);
   return used_;
+}
+
+size_t Card::peak_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return peak_;
+}
+
+void Card::reset_peak() {
+  const std::lock_guard lock(mutex_);
+  peak_ = used_;
 }
 
 void Card::give_back(size_t bytes) {

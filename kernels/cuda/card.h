@@ -27,6 +27,9 @@ class Card {
   uint32_t multiprocessors() const { return multiprocessors_; }
   size_t memory_bytes() const { return limit_; }
   size_t used_bytes() const;
+  // The most that was used since reset_peak(), or since the start.
+  size_t peak_bytes() const;
+  void reset_peak();
 
  private:
   explicit Card(size_t memory_bytes);
@@ -38,6 +41,7 @@ class Card {
   size_t limit_ = 0;
   mutable std::mutex mutex_;
   size_t used_ = 0;
+  size_t peak_ = 0;
 };
 
 }  // namespace ncscope::cuda
