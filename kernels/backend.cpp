@@ -27,7 +27,7 @@ std::unique_ptr<Device> make_device(const DeviceOptions& options) {
 
 std::string why_not_cuda() {
   try {
-    cuda_module().require_card();
+    cuda_module().make({.backend = Backend::kCuda});
   } catch (const BackendUnavailable& error) {
     return error.what();
   }

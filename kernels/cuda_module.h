@@ -11,8 +11,7 @@ namespace ncscope {
 // What a module offers. It is never unloaded.
 struct CudaModule {
   const char* interface;  // that of the headers it was compiled with
-  // Throw BackendUnavailable where there is no usable card.
-  void (*require_card)();
+  // Throws BackendUnavailable where there is no usable card.
   std::unique_ptr<Device> (*make)(const DeviceOptions& options);
 };
 

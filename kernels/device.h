@@ -191,7 +191,8 @@ class Device {
   // in float64; others wait there as they are, or all do until the tile is full. A full tile is
   // flushed. After an OutOfMemory the sums are as they were.
   void accumulate(const Batch& batch, ClassSums& sums);
-  // Moves the tile, full or not, into the scatter. Before, each class with rows that wait gets
+  // Moves the tile, full, empty or not, into the scatter; what this device does next comes after all
+  // work on the sums, whichever device did it. Before, each class with rows that wait gets
   // their mean as its r_c, rounded to T, and they are shifted. Products in T, or in float64 or
   // scaled where those of float32 would over- or underflow (see products_fit()); sums across tiles
   // in float64.

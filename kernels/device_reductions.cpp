@@ -66,7 +66,7 @@ void Device::accumulate(const Batch& batch, ClassSums& sums) {
 
 void Device::flush(ClassSums& sums) {
   require_sums("flush", sums);
-  if (sums.tile_fill > 0) do_flush(sums);
+  do_flush(sums);
 }
 
 PairSums Device::pair_reduce(const PairInput& input) {

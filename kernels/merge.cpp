@@ -86,9 +86,9 @@ Statistics merge(Device& device, const Statistics& a, const Statistics& b) {
   check::require("merge", a.dim == b.dim, "d of " + std::to_string(a.dim), std::to_string(b.dim));
   Statistics out = Statistics::empty(a.num_classes, a.dim, coarser(a.input_type, b.input_type));
   // A state without samples has no products.
-  out.product_type = a.samples == 0   ? b.product_type
-                     : b.samples == 0 ? a.product_type
-                                      : coarser(a.product_type, b.product_type);
+  out.product_type = coarser(a.product_type, b.product_type);
+  if (a.samples == 0 && b.samples > 0) out.product_type = b.product_type;
+  if (b.samples == 0 && a.samples > 0) out.product_type = a.product_type;
   out.samples = a.samples + b.samples;
   out.skipped_nonfinite = a.skipped_nonfinite + b.skipped_nonfinite;
   out.ignored = a.ignored + b.ignored;

@@ -18,13 +18,13 @@ struct Precision;
 template <>
 struct Precision<float> {
   static constexpr double kUnit = 0x1p-24;
-  static constexpr double kSmallest = 0x1p-149;
+  static constexpr double kSmallest = 0x1p-126;
   static constexpr double kLargest = 0x1.fffffep127;
 };
 template <>
 struct Precision<double> {
   static constexpr double kUnit = 0x1p-53;
-  static constexpr double kSmallest = 0x1p-1074;
+  static constexpr double kSmallest = 0x1p-1022;
   static constexpr double kLargest = 0x1.fffffffffffffp1023;
 };
 
@@ -33,7 +33,7 @@ struct Precision<double> {
 // sum of d products in T is off by d u at most (Higham, Accuracy and Stability of Numerical
 // Algorithms, section 3.1), all relative to sum |a_j h_j| <= ||a|| ||h||; the same holds for the
 // plain loop with u of float64, which also rounds the addition of t. Values below the smallest
-// normal number are off by half the smallest subnormal one instead. The plain score of points is
+// normal number are off by that number at most, whatever a library makes of subnormal ones. The plain score of points is
 // half a sum of (a_j - h_j)^2. Infinite where a sum may overflow.
 template <class T>
 NCSCOPE_HOST_DEVICE double score_error(size_t dim, bool points, double norm, double largest_norm,

@@ -85,7 +85,11 @@ void end_soon() {
 int run(const ServerOptions& options) {
   start_log(options.log_level);
   StopSignals signals;
-  Server server(options, {.make_device = {}, .on_device_lost = [&] { signals.wake(); }});
+  const auto on_loss = [&] {
+    end_soon();
+    signals.wake();
+  };
+  Server server(options, {.make_device = {}, .on_device_lost = on_loss});
   warn_if_public(options);
   spdlog::info("ncscope-server {} serves gRPC on {}, HTTP on {}; data in {}", NCSCOPE_VERSION,
                server.grpc_address(),
@@ -95,15 +99,12 @@ int run(const ServerOptions& options) {
   if (!options.port_file.empty()) write_port_file(options.port_file, server);
   const int number = signals.wait();
   const bool lost = devices.lost();
-  if (lost) {
-    spdlog::info("shutting down with exit status {}", kDeviceLostExit);
-    end_soon();
-  } else {
-    spdlog::info("signal {}: shutting down", number);
-  }
+  if (!lost) spdlog::info("signal {}: shutting down", number);
   server.stop(lost ? kLossDrain : options.drain, [&] { return signals.impatient(); });
-  spdlog::info("stopped");
-  return lost ? kDeviceLostExit : 0;
+  // It may have been lost meanwhile.
+  const int status = devices.lost() ? kDeviceLostExit : 0;
+  spdlog::info("stopped, exit status {}", status);
+  return status;
 }
 
 }  // namespace

@@ -50,9 +50,11 @@ readonly programs=(ncscope ncscope-server ncscope_kernels_tests ncscope_metrics_
 
 # "COMMIT" or "COMMIT dirty"; records are not part of what was measured.
 stamp() {
-  local dirty=''
-  [[ -z $(git status --porcelain -- . ':!tests/bench/records') ]] || dirty=' dirty'
-  echo "$(git rev-parse HEAD)$dirty"
+  local commit changes
+  commit=$(git rev-parse HEAD) || fail "cannot tell the commit: git rev-parse failed"
+  changes=$(git status --porcelain -- . ':!tests/bench/records') ||
+    fail "cannot tell the commit: git status failed"
+  echo "$commit${changes:+ dirty}"
 }
 
 # build_programs ARCH [CMAKE OPTION...]
@@ -105,7 +107,8 @@ root=$build
 if [[ -n $bundle ]]; then
   root=$(mktemp -d)
   trap 'rm -rf "$root"' EXIT
-  tar -C "$root" -xJf "$bundle" || fail "cannot unpack $bundle"
+  # Minimal systems have no xz.
+  python3 -m tarfile -e "$bundle" "$root" || fail "cannot unpack $bundle"
 elif ((!no_build)); then
   mkdir -p build
   build_programs "${arch:-native}" >build/gpu-build.log 2>&1 ||

@@ -100,6 +100,7 @@ void CpuDevice::do_accumulate(const Batch& batch, ClassSums& sums) {
 }
 
 void CpuDevice::do_flush(ClassSums& sums) {
+  if (sums.tile_fill == 0) return;
   settle_waiting(*pool_, sums);
   double* const scatter = sums.scatter.as<double>();
   if (sums.compute == DType::kFloat64) {

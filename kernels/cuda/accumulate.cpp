@@ -3,6 +3,7 @@
 // batches.
 #include "kernels/cuda/add_scatter.h"
 #include "kernels/cuda/cuda_device.h"
+#include "kernels/errors.h"
 
 namespace ncscope::cuda {
 namespace {
@@ -37,20 +38,30 @@ class CudaDevice::SumsInUse {
 };
 
 void CudaDevice::do_accumulate(const Batch& batch, ClassSums& sums) {
-  // Whatever may run out of memory comes before anything changes.
+  // What is ours to run out of memory for comes before anything changes.
   sums.waiting.reserve(kTileRows);
   tile_.grow(sums.dim, sums.compute);
   const size_t limit = staging_.rows_per_slot(batch.dim * dtype_size(batch.type));
   SumsInUse use(*this, sums);
-  for (size_t next = 0; next < batch.rows;) {
-    const StagedRows staged = staging_.load(batch, next, limit, false);
-    if (staged.rows.empty()) break;
-    staging_.wait_for(staged, stream_.get());
-    take_rows(staged, batch, sums);
-    staging_.release(staged, stream_.get());
+  const uint64_t samples = sums.samples;
+  try {
+    finish_or_wait([&] {
+      for (size_t next = 0; next < batch.rows;) {
+        const StagedRows staged = staging_.load(batch, next, limit, false);
+        if (staged.rows.empty()) break;
+        staging_.wait_for(staged, stream_.get());
+        take_rows(staged, batch, sums);
+        staging_.release(staged, stream_.get());
+      }
+      use.record();
+      staging_.finish_copies();  // the batch is the caller's again
+    });
+  } catch (const OutOfMemory& error) {
+    // Of the driver, which loads kernels when they are first launched, or of a library.
+    if (sums.samples == samples) throw;
+    throw DeviceError("accumulate: part of a batch was added when memory ran out: " +
+                      std::string(error.what()));
   }
-  use.record();
-  staging_.finish_copies();  // the batch is the caller's again
 }
 
 void CudaDevice::take_rows(const StagedRows& staged, const Batch& batch, ClassSums& sums) {
@@ -79,7 +90,7 @@ void CudaDevice::take_rows(const StagedRows& staged, const Batch& batch, ClassSu
 void CudaDevice::do_flush(ClassSums& sums) {
   tile_.grow(sums.dim, sums.compute);
   SumsInUse use(*this, sums);
-  process_tile(sums, sums.tile_fill, nullptr);
+  if (sums.tile_fill > 0) process_tile(sums, sums.tile_fill, nullptr);
   use.record();
 }
 

@@ -36,8 +36,9 @@ __global__ void __launch_bounds__(kThreads)
   const size_t row = blockIdx.x;
   const size_t column = row + static_cast<size_t>(blockIdx.y) * kThreads + threadIdx.x;
   if (column >= dim) return;
-  const double scale = scale_of(largest);
-  scatter[row * dim + column] += partial[row * dim + column] / (scale * scale);
+  // Of a power of two: exact.
+  const double unscale = 1 / scale_of(largest);
+  scatter[row * dim + column] += partial[row * dim + column] * unscale * unscale;
 }
 
 }  // namespace

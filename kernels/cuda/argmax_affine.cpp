@@ -48,23 +48,25 @@ class CudaDevice::ScoreSweep {
   }
 
   std::vector<int32_t> run() {
-    device_.send(offset_, scores_.offset.data(), scores_.offset.size_bytes());
+    device_.do_copy_to_device(offset_, scores_.offset.data(), scores_.offset.size_bytes());
     if (!scores_.center.empty()) {
-      device_.send(center_, scores_.center.data(), scores_.center.size_bytes());
+      device_.do_copy_to_device(center_, scores_.center.data(), scores_.center.size_bytes());
     }
     NCSCOPE_CUDA_TRY(cudaMemsetAsync(largest_norm_, 0, sizeof(*largest_norm_), stream_));
     std::vector<int32_t> out(batch_.rows);
     // One block is copied while the one before it is decided.
-    size_t next = 0;
-    StagedRows staged = load(next);
-    while (!staged.rows.empty()) {
-      StagedRows after = load(next);
-      device_.staging_.wait_for(staged, stream_);
-      decide_block(staged, out.data() + staged.rows.front());
-      device_.staging_.release(staged, stream_);
-      staged = std::move(after);
-    }
-    device_.staging_.finish_copies();
+    device_.finish_or_wait([&] {
+      size_t next = 0;
+      StagedRows staged = load(next);
+      while (!staged.rows.empty()) {
+        StagedRows after = load(next);
+        device_.staging_.wait_for(staged, stream_);
+        decide_block(staged, out.data() + staged.rows.front());
+        device_.staging_.release(staged, stream_);
+        staged = std::move(after);
+      }
+      device_.staging_.finish_copies();
+    });
     return out;
   }
 

@@ -47,8 +47,6 @@ Card& Card::get(size_t memory_bytes) {
   return *card;
 }
 
-void Card::require() { usable_card(); }
-
 Card::Card(size_t memory_bytes) {
   const cudaDeviceProp properties = usable_card();
   name_ = properties.name;

@@ -16,8 +16,6 @@ class Card {
   // gives out in all; the first call decides, 0 stands for nine tenths of what is free then. Throws
   // BackendUnavailable where there is no usable card.
   static Card& get(size_t memory_bytes = 0);
-  // Throws BackendUnavailable likewise, without taking hold of the card.
-  static void require();
 
   // Uninitialised device memory. Throws OutOfMemory: the limit, or the card's.
   DeviceBuffer allocate(size_t bytes);

@@ -1,5 +1,7 @@
 #include "kernels/cuda/cuda_device.h"
 
+#include "kernels/cuda/matrix_kernels.h"
+
 namespace ncscope::cuda {
 namespace {
 
@@ -48,6 +50,9 @@ CudaDevice::CudaDevice(Card& card, Math math, const Tuning& tuning)
   NCSCOPE_CUDA_TRY(
       cublasSetWorkspace(cublas_.get(), blas_workspace_.data(), blas_workspace_.bytes()));
   NCSCOPE_CUDA_TRY(cusolverDnSetStream(cusolver_.get(), stream_.get()));
+  // Whether this build has kernels for this card shows when one is run.
+  scale(stream_.get(), 0, {vectors_.get<double>(card, 1), 1, 1});
+  synchronize();
 }
 
 CudaDevice::~CudaDevice() { cudaStreamSynchronize(stream_.get()); }
@@ -69,7 +74,7 @@ bool CudaDevice::lost() const { return card_lost(); }
 DeviceBuffer CudaDevice::do_allocate(size_t bytes) { return card_.allocate(bytes); }
 
 void CudaDevice::do_copy_to_device(void* device, const void* host, size_t bytes) {
-  send(device, host, bytes);
+  NCSCOPE_CUDA_TRY(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_.get()));
   synchronize();
 }
 
@@ -81,10 +86,6 @@ void CudaDevice::do_copy_to_host(void* host, const void* device, size_t bytes) {
 void CudaDevice::do_zero(void* device, size_t bytes) {
   NCSCOPE_CUDA_TRY(cudaMemsetAsync(device, 0, bytes, stream_.get()));
   synchronize();
-}
-
-void CudaDevice::send(void* device, const void* host, size_t bytes) {
-  NCSCOPE_CUDA_TRY(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_.get()));
 }
 
 void CudaDevice::synchronize() { NCSCOPE_CUDA_TRY(cudaStreamSynchronize(stream_.get())); }

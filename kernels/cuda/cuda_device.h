@@ -64,9 +64,19 @@ class CudaDevice final : public Device {
 
   // Products [a.rows, b.rows] = A B^T into contiguous memory.
   void products(ConstMatrix a, ConstMatrix b, double* out);
-  // Copies without waiting for what the device does; `host` may change when it returns.
-  void send(void* device, const void* host, size_t bytes);
   void synchronize();
+  // Runs `work`; where that throws, waits until nothing is under way before it goes on, since
+  // buffers of the caller and slots of ours may still be read.
+  template <class Work>
+  void finish_or_wait(const Work& work) {
+    try {
+      work();
+    } catch (...) {
+      staging_.wait_quietly();
+      cudaStreamSynchronize(stream_.get());
+      throw;
+    }
+  }
 
   Card& card_;
   Tuning tuning_;

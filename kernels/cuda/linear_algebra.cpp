@@ -110,13 +110,13 @@ std::vector<double> CudaDevice::do_row_dots(ConstMatrix a, ConstMatrix b) {
 
 void CudaDevice::do_scale_rows(Matrix a, std::span<const double> factors) {
   auto* const device_factors = vectors_.get<double>(card_, factors.size());
-  send(device_factors, factors.data(), factors.size_bytes());
+  do_copy_to_device(device_factors, factors.data(), factors.size_bytes());
   cuda::scale_rows(stream_.get(), device_factors, a);
 }
 
 void CudaDevice::do_subtract_row(Matrix a, std::span<const double> v) {
   auto* const device_v = vectors_.get<double>(card_, v.size());
-  send(device_v, v.data(), v.size_bytes());
+  do_copy_to_device(device_v, v.data(), v.size_bytes());
   cuda::subtract_row(stream_.get(), device_v, a);
 }
 

@@ -79,7 +79,7 @@ class CudaDevice::PairSweep {
   }
 
   void send(double* device, std::span<const double> host) {
-    if (!host.empty()) device_.send(device, host.data(), host.size_bytes());
+    if (!host.empty()) device_.do_copy_to_device(device, host.data(), host.size_bytes());
   }
 
   PairPanel panel_at(size_t r0, size_t c0) {

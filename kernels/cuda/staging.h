@@ -40,6 +40,8 @@ class StagingRing {
 
   // Waits until no copy reads host memory any more.
   void finish_copies();
+  // The same while an exception is on its way.
+  void wait_quietly() noexcept { cudaStreamSynchronize(stream_.get()); }
 
  private:
   struct Slot {

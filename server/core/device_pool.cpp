@@ -12,6 +12,13 @@ DevicePool::DevicePool(const MakeDevice& make, size_t size)
   idle_.reserve(std::max<size_t>(size, 1));
   do {
     idle_.push_back(make());
+    const std::string first = idle_.front()->info().backend;
+    if (idle_.back()->info().backend != first) {
+      // Where the backend is automatic: they could not take turns.
+      throw BackendUnavailable("devices: " + std::to_string(idle_.size() - 1) + " of " +
+                               std::to_string(size) + " fit on " + first +
+                               "; ask for fewer, or name a backend");
+    }
   } while (idle_.size() < size);
   info_ = idle_.front()->info();
   math_ = idle_.front()->math();

@@ -87,7 +87,10 @@ def assemble(logs, mode, built, steps, smi, machine):
 
 
 def write(record, folder, records):
-    """Writes it as <date>-<card>-<commit>.json; None where no card has a name."""
+    """Writes it as <date>-<card>-<commit>.json; None where no card has a name.
+
+    A run of some of the steps has their names too, and never takes the place of another.
+    """
     name = record["card"].get("name")
     if not name:
         return None
@@ -96,7 +99,11 @@ def write(record, folder, records):
     card = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     mode = "" if record["mode"] == "full" else f"-{record['mode']}"
     folder.mkdir(parents=True, exist_ok=True)
-    path = Path(folder) / f"{record['date'][:10]}-{card}-{record['commit'][:12]}{mode}.json"
+    ran = [step for step in record["steps"] if record["steps"][step].get("why") != "not asked for"]
+    some = "" if len(ran) == len(record["steps"]) else "-" + "-".join(ran)
+    path = Path(folder) / f"{record['date'][:10]}-{card}-{record['commit'][:12]}{mode}{some}.json"
+    if path.exists() and folder.resolve() == records.resolve():
+        raise ValueError(f"{path} is there already")
     path.write_text(json.dumps(record, indent=1) + "\n")
     return path
 

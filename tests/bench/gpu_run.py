@@ -226,6 +226,8 @@ def parse(arguments):
 def main(arguments):
     options = parse(arguments)
     run = Run(options)
+    for earlier in ("bench.json", "torch.json"):  # figures of another run are none of this one
+        (run.logs / earlier).unlink(missing_ok=True)
     steps = {}
     remaining = [step for step in STEPS if step in options.only]
     for step in STEPS:

@@ -40,6 +40,21 @@ TEST_F(StreamsTest, SumsMayChangeDevicesBetweenAnyTwoBatches) {
   }
 }
 
+// Nothing waits in a tile: what is under way is all there is to wait for.
+TEST_F(StreamsTest, AnotherDeviceFinishesWhatEndsWithAFullTile) {
+  const Samples samples = make_clusters(
+      {.rows = 2 * kTileRows, .dim = 12, .num_classes = 9, .within_std = 0.2, .seed = 3});
+  const auto one = make();
+  const auto two = make();
+  const Statistics expected = accumulate(*one, samples, kTileRows);
+  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+    simt::set_order(simt::Order::kRandom, seed);
+    Accumulator accumulator(*one, samples.num_classes, samples.dim, samples.type);
+    accumulator.add(*one, samples.batch());
+    expect_same_bits(accumulator.finish(*two), expected);
+  }
+}
+
 TEST_F(StreamsTest, ABatchIsTheCallersAgainWhenAddReturns) {
   const Samples samples = some_samples();
   const auto device = make();

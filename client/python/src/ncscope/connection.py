@@ -13,6 +13,7 @@ from .backlog import Backlog
 from .call import StreamCall
 from .errors import (
     AlreadyExists,
+    Cancelled,
     DataLoss,
     DeadlineExceeded,
     NcscopeError,
@@ -160,6 +161,8 @@ class Connection:
                 return False
             except Unavailable:
                 continue
+            except ValueError:  # of gRPC: the client, and its channel, are closed
+                self._fail(Cancelled("the client was closed"))
             except NcscopeError as refusal:
                 if isinstance(refusal, AlreadyExists) and self._close is not None:
                     return True
