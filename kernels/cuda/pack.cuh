@@ -13,6 +13,28 @@ struct alignas(sizeof(T) * V > 16 ? 16 : sizeof(T) * V) Pack {
   T value[V];
 };
 
+// Stores by the widest instructions there are. nvcc takes four floats apart, whatever they are in.
+__device__ inline void store(float* to, const Pack<float, 4>& x) {
+#ifdef __CUDA_ARCH__
+  asm volatile("st.global.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(to), "f"(x.value[0]),
+               "f"(x.value[1]), "f"(x.value[2]), "f"(x.value[3])
+               : "memory");
+#else
+  *reinterpret_cast<Pack<float, 4>*>(to) = x;
+#endif
+}
+__device__ inline void store(double* to, const Pack<double, 2>& x) {
+  *reinterpret_cast<double2*>(to) = make_double2(x.value[0], x.value[1]);
+}
+__device__ inline void store(double* to, const Pack<double, 4>& x) {
+  *reinterpret_cast<double2*>(to) = make_double2(x.value[0], x.value[1]);
+  *reinterpret_cast<double2*>(to + 2) = make_double2(x.value[2], x.value[3]);
+}
+template <class T>
+__device__ inline void store(T* to, const Pack<T, 1>& x) {
+  *to = x.value[0];
+}
+
 // Each names its element, how many of them make a pack, and their value, which float64 holds
 // exactly. Values are finite: admission has seen to that.
 struct Float32Wire {

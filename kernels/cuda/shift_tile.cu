@@ -17,7 +17,7 @@ __device__ const Element* row_of(const ShiftTile& tile, int row) {
   return rows + static_cast<size_t>(waits ? row : row - tile.waiting) * tile.dim;
 }
 
-// One thread takes V columns of a class's rows, which all wait for their reference. Grid: strips of
+// One thread takes a column of a class's rows, which all wait for their reference. Grid: strips of
 // columns, classes to settle.
 template <class Wire, class T>
 __global__ void __launch_bounds__(kThreads) settle_references(ShiftTile tile) {
@@ -115,8 +115,7 @@ __global__ void __launch_bounds__(kThreads) shift_rows(ShiftTile tile) {
           full += h * h;
           if constexpr (sizeof(T) == sizeof(float)) largest = fmaxf(largest, fabsf(out.value[v]));
         }
-        *reinterpret_cast<Pack<T, V>*>(shifted + static_cast<size_t>(first + i) * tile.dim +
-                                       column) = out;
+        store(shifted + static_cast<size_t>(first + i) * tile.dim + column, out);
       }
       const bool ends_group = i + 1 == count;
       if (!ends_group && label_at[i + 2] == label) continue;
@@ -132,7 +131,10 @@ __global__ void __launch_bounds__(kThreads) shift_rows(ShiftTile tile) {
           whole ? tile.sums + static_cast<size_t>(label) * tile.dim + column
                 : tile.run_sums +
                       (static_cast<size_t>(group) * 2 + (came_before ? 0 : 1)) * tile.dim + column;
-      for (int v = 0; v < V; ++v) to[v] = whole ? to[v] + run.sum[v] : run.sum[v];
+      Pack<double, V> sum = {};
+      if (whole) sum = *reinterpret_cast<const Pack<double, V>*>(to);
+      for (int v = 0; v < V; ++v) sum.value[v] = whole ? sum.value[v] + run.sum[v] : run.sum[v];
+      store(to, sum);
     }
   }
   if (active) {
@@ -218,7 +220,20 @@ void launch_shift(cudaStream_t stream, const TilePlan& host, const ShiftTile& ti
          static_cast<size_t>(strips) * kWarps);
 }
 
+// One thread takes 16 bytes.
+__global__ void __launch_bounds__(kThreads) copy_words(const uint4* from, uint4* to, size_t count) {
+  const size_t i = static_cast<size_t>(blockIdx.x) * kThreads + threadIdx.x;
+  if (i < count) to[i] = from[i];
+}
+
 }  // namespace
+
+void copy_plan(cudaStream_t stream, const TilePlan* pinned, TilePlan* device) {
+  static_assert(sizeof(TilePlan) % sizeof(uint4) == 0);
+  constexpr size_t kWords = sizeof(TilePlan) / sizeof(uint4);
+  launch(stream, dim3(blocks_of(kWords, kThreads)), kThreads, copy_words,
+         reinterpret_cast<const uint4*>(pinned), reinterpret_cast<uint4*>(device), kWords);
+}
 
 size_t shift_parts(size_t dim) { return blocks_of(dim, kThreads) * size_t{kWarps}; }
 

@@ -32,6 +32,10 @@ struct ShiftTile {
   double* full_parts = nullptr;    // [groups, parts]
 };
 
+// Copies a plan to the card by a kernel that reads pinned memory: a copy engine would take it after
+// the megabytes of samples that are queued there.
+void copy_plan(cudaStream_t stream, const TilePlan* pinned, TilePlan* device);
+
 // Parts that a row's columns are cut into: one for a warp.
 size_t shift_parts(size_t dim);
 // The most runs that a tile can have.

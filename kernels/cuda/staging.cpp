@@ -51,7 +51,9 @@ StagedRows StagingRing::load(const Batch& batch, size_t& next, size_t limit, boo
   const auto* const features = static_cast<const std::byte*>(batch.features);
   const std::byte* from = features + out.rows.front() * row_bytes;
   const bool contiguous = out.rows.back() - out.rows.front() + 1 == out.rows.size();
-  if (!contiguous || !is_pinned(from)) {
+  if (contiguous && is_pinned(from)) {
+    reads_callers_ = true;
+  } else {
     NCSCOPE_CUDA_TRY(cudaEventSynchronize(slot.copied.get()));  // what the slot held before
     auto* to = static_cast<std::byte*>(slot.host.get());
     for (size_t i = 0; i < out.rows.size();) {
@@ -81,6 +83,10 @@ void StagingRing::release(const StagedRows& staged, cudaStream_t compute) {
   NCSCOPE_CUDA_TRY(cudaEventRecord(slots_[staged.slot].computed.get(), compute));
 }
 
-void StagingRing::finish_copies() { NCSCOPE_CUDA_TRY(cudaStreamSynchronize(stream_.get())); }
+void StagingRing::finish_copies() {
+  if (!reads_callers_) return;
+  NCSCOPE_CUDA_TRY(cudaStreamSynchronize(stream_.get()));
+  reads_callers_ = false;
+}
 
 }  // namespace ncscope::cuda

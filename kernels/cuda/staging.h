@@ -38,7 +38,7 @@ class StagingRing {
   // Says that all work that reads the rows has been given to `compute`.
   void release(const StagedRows& staged, cudaStream_t compute);
 
-  // Waits until no copy reads host memory any more.
+  // Waits until no copy reads memory of a caller any more.
   void finish_copies();
   // The same while an exception is on its way.
   void wait_quietly() noexcept { cudaStreamSynchronize(stream_.get()); }
@@ -57,6 +57,7 @@ class StagingRing {
   Stream stream_;
   std::vector<Slot> slots_;
   size_t next_slot_ = 0;
+  bool reads_callers_ = false;  // whether copies from memory that is not ours may be under way
 };
 
 }  // namespace ncscope::cuda

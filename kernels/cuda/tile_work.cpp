@@ -39,8 +39,7 @@ TilePlan& TileWork::next_plan() {
 
 const TilePlan* TileWork::send_plan(cudaStream_t stream) {
   const PlanSlot& slot = plans_[plan_];
-  NCSCOPE_CUDA_TRY(cudaMemcpyAsync(slot.device.data(), slot.host.get(), sizeof(TilePlan),
-                                   cudaMemcpyHostToDevice, stream));
+  copy_plan(stream, static_cast<const TilePlan*>(slot.host.get()), slot.device.as<TilePlan>());
   return slot.device.as<TilePlan>();
 }
 

@@ -89,9 +89,9 @@ TEST_F(MemoryTest, TheLargestShapesFitTheirCards) {
   const Tuning usual;
   const size_t device = (size_t{32} << 20) + usual.staging_slots * usual.staging_bytes;
   const auto needed = [&](size_t classes, size_t dim) {
-    const size_t tile_workspace = dim * (kTileRows * 4 + 64 * 24 + 80);
-    const size_t decision_workspace =
-        usual.score_rows * (usual.score_classes + dim) * 4 + usual.score_classes * dim * 4;
+    const size_t tile_workspace = dim * (kTileRows * 4 + 64 * 24 + 544);
+    const size_t decision_workspace = usual.score_rows * (usual.score_classes + dim) * 4 +
+                                      (usual.score_classes + usual.unclear_rows) * dim * 4;
     return Accumulator::bytes_needed(classes, dim, DType::kFloat32) +
            std::max(report_bytes(classes, dim, true, true), decision_bytes(classes, dim)) +
            2 * (device + tile_workspace + decision_workspace) + pair_workspace_bytes(classes);
