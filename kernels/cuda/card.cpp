@@ -1,6 +1,8 @@
 #include "kernels/cuda/card.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <string_view>
 
 #include "kernels/cuda/check.h"
 #include "kernels/errors.h"
@@ -17,7 +19,19 @@ std::string version_text(int version) {
 constexpr int kOldestMajor = 7;
 constexpr int kOldestMinor = 5;
 
+// Settings by which cuBLAS computes in less than it is asked for, whatever its math mode.
+void refuse_inexact_settings() {
+  for (const char* name : {"NVIDIA_TF32_OVERRIDE", "CUBLAS_EMULATE_SINGLE_PRECISION",
+                           "CUBLAS_EMULATE_DOUBLE_PRECISION"}) {
+    const char* const value = std::getenv(name);
+    if (value == nullptr || *value == '\0' || std::string_view(value) == "0") continue;
+    throw BackendUnavailable("cuda would not compute exactly: expected the environment variable " +
+                             std::string(name) + " to be unset or 0, got \"" + value + "\"");
+  }
+}
+
 cudaDeviceProp usable_card() {
+  refuse_inexact_settings();
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status != cudaSuccess) {

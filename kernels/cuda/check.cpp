@@ -21,13 +21,17 @@ std::string function_of(const char* call) {
   return text.substr(0, text.find('('));
 }
 
-// An error of the card's context stays whatever is called next; that of one call does not.
-[[noreturn]] void fail(const std::string& text) {
+// An error of the card's context stays whatever is called next, and libraries may take it for want
+// of memory; an error of one call does not stay.
+[[noreturn]] void fail(const std::string& text, bool out_of_memory) {
   cudaGetLastError();
   const cudaError_t left = cudaDeviceSynchronize();
-  if (left == cudaSuccess) throw DeviceError(text);
-  lost = true;
-  throw DeviceLost(text + "; the card can be used no more by this process: " + text_of(left));
+  if (left != cudaSuccess) {
+    lost = true;
+    throw DeviceLost(text + "; the card can be used no more by this process: " + text_of(left));
+  }
+  if (out_of_memory) throw OutOfMemory(text);
+  throw DeviceError(text);
 }
 
 }  // namespace
@@ -36,34 +40,19 @@ bool card_lost() { return lost; }
 
 void check(cudaError_t status, const char* call) {
   if (status == cudaSuccess) return;
-  const std::string text = function_of(call) + ": " + text_of(status);
-  if (status == cudaErrorMemoryAllocation) {
-    cudaGetLastError();
-    throw OutOfMemory(text);
-  }
-  fail(text);
+  fail(function_of(call) + ": " + text_of(status), status == cudaErrorMemoryAllocation);
 }
 
 void check(cublasStatus_t status, const char* call) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  const std::string text =
-      function_of(call) + ": " + cublasGetStatusName(status) + ", " + cublasGetStatusString(status);
-  if (status == CUBLAS_STATUS_ALLOC_FAILED) {
-    cudaGetLastError();
-    throw OutOfMemory(text);
-  }
-  fail(text);
+  fail(function_of(call) + ": " + cublasGetStatusName(status) + ", " + cublasGetStatusString(status),
+       status == CUBLAS_STATUS_ALLOC_FAILED);
 }
 
 void check(cusolverStatus_t status, const char* call) {
   if (status == CUSOLVER_STATUS_SUCCESS) return;
-  const std::string text =
-      function_of(call) + ": cuSOLVER status " + std::to_string(static_cast<int>(status));
-  if (status == CUSOLVER_STATUS_ALLOC_FAILED) {
-    cudaGetLastError();
-    throw OutOfMemory(text);
-  }
-  fail(text);
+  fail(function_of(call) + ": cuSOLVER status " + std::to_string(static_cast<int>(status)),
+       status == CUSOLVER_STATUS_ALLOC_FAILED);
 }
 
 }  // namespace ncscope::cuda

@@ -16,6 +16,13 @@ std::string refused(const char* routine, int info) {
   return std::string(routine) + " refused argument " + std::to_string(-info);
 }
 
+// syevd says so when a matrix is too large for it: a number that cannot be had, not a fault.
+void check_size(cusolverStatus_t status, size_t rows) {
+  if (status != CUSOLVER_STATUS_INVALID_VALUE && status != CUSOLVER_STATUS_NOT_SUPPORTED) return;
+  throw NumericalError("eigh: cuSOLVER does not take a matrix of " + std::to_string(rows) +
+                       " rows (status " + std::to_string(static_cast<int>(status)) + ")");
+}
+
 }  // namespace
 
 void CudaDevice::do_gemm(bool transpose_a, bool transpose_b, double alpha, ConstMatrix a,
@@ -82,16 +89,20 @@ std::vector<double> CudaDevice::do_eigh(Matrix a) {
 
   size_t device_bytes = 0;
   size_t host_bytes = 0;
-  NCSCOPE_CUDA_TRY(cusolverDnXsyevd_bufferSize(
+  cusolverStatus_t status = cusolverDnXsyevd_bufferSize(
       cusolver_.get(), cusolver_params_.get(), CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_UPPER,
       size(a.rows), CUDA_R_64F, a.data, size(a.stride), CUDA_R_64F, values, CUDA_R_64F,
-      &device_bytes, &host_bytes));
+      &device_bytes, &host_bytes);
+  check_size(status, a.rows);
+  check(status, "cusolverDnXsyevd_bufferSize");
   auto* const workspace = solver_workspace_.get<std::byte>(card_, device_bytes);
   solver_host_workspace_.resize(host_bytes);
-  NCSCOPE_CUDA_TRY(cusolverDnXsyevd(
+  status = cusolverDnXsyevd(
       cusolver_.get(), cusolver_params_.get(), CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_UPPER,
       size(a.rows), CUDA_R_64F, a.data, size(a.stride), CUDA_R_64F, values, CUDA_R_64F, workspace,
-      device_bytes, solver_host_workspace_.data(), host_bytes, flags));
+      device_bytes, solver_host_workspace_.data(), host_bytes, flags);
+  check_size(status, a.rows);
+  check(status, "cusolverDnXsyevd");
   do_copy_to_host(host_flags, flags, sizeof(host_flags));
   if (host_flags[0] < 0) throw DeviceError("eigh: " + refused("syevd", host_flags[0]));
   if (host_flags[0] > 0) throw NumericalError("eigh: syevd did not converge");

@@ -15,6 +15,28 @@ bool is_pinned(const void* host) {
   return attributes.type == cudaMemoryTypeHost;
 }
 
+// Rows of a batch that follow each other, and where the first of them goes.
+struct RowRun {
+  size_t place;
+  size_t row;
+  size_t rows;
+};
+
+std::vector<RowRun> runs_of(const std::vector<size_t>& rows) {
+  std::vector<RowRun> runs;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (!runs.empty() && rows[i] == runs.back().row + runs.back().rows) {
+      ++runs.back().rows;
+    } else {
+      runs.push_back({i, rows[i], 1});
+    }
+  }
+  return runs;
+}
+
+// With more of them in a slot, gathering the rows by the host costs less than starting copies.
+constexpr size_t kMostRuns = 32;
+
 }  // namespace
 
 StagingRing::StagingRing(Card& card, size_t slots, size_t slot_bytes)
@@ -39,6 +61,7 @@ StagedRows StagingRing::load(const Batch& batch, size_t& next, size_t limit, boo
   const size_t row_bytes = batch.dim * dtype_size(batch.type);
   limit = std::min(limit, rows_per_slot(row_bytes));
   StagedRows out;
+  out.rows.reserve(std::min(limit, batch.rows - next));
   for (; next < batch.rows && out.rows.size() < limit; ++next) {
     if (keep_dropped || batch.labels[next] >= 0) out.rows.push_back(next);
   }
@@ -49,30 +72,31 @@ StagedRows StagingRing::load(const Batch& batch, size_t& next, size_t limit, boo
   const Slot& slot = slots_[out.slot];
   out.features = slot.device.data();
   const auto* const features = static_cast<const std::byte*>(batch.features);
-  const std::byte* from = features + out.rows.front() * row_bytes;
-  const bool contiguous = out.rows.back() - out.rows.front() + 1 == out.rows.size();
-  if (contiguous && is_pinned(from)) {
+  const std::vector<RowRun> runs = runs_of(out.rows);
+  const bool from_callers =
+      runs.size() <= kMostRuns && is_pinned(features + out.rows.front() * row_bytes);
+  NCSCOPE_CUDA_TRY(cudaStreamWaitEvent(stream_.get(), slot.computed.get(), 0));
+  if (from_callers) {
     reads_callers_ = true;
+    for (const RowRun& run : runs) {
+      copy(slot, run.place * row_bytes, features + run.row * row_bytes, run.rows * row_bytes);
+    }
   } else {
     NCSCOPE_CUDA_TRY(cudaEventSynchronize(slot.copied.get()));  // what the slot held before
-    auto* to = static_cast<std::byte*>(slot.host.get());
-    for (size_t i = 0; i < out.rows.size();) {
-      size_t run = 1;
-      while (i + run < out.rows.size() && out.rows[i + run] == out.rows[i] + run) ++run;
-      std::memcpy(to + i * row_bytes, features + out.rows[i] * row_bytes, run * row_bytes);
-      i += run;
+    auto* const host = static_cast<std::byte*>(slot.host.get());
+    for (const RowRun& run : runs) {
+      std::memcpy(host + run.place * row_bytes, features + run.row * row_bytes,
+                  run.rows * row_bytes);
     }
-    from = to;
+    copy(slot, 0, host, out.rows.size() * row_bytes);
   }
-  copy(slot, from, out.rows.size() * row_bytes);
+  NCSCOPE_CUDA_TRY(cudaEventRecord(slot.copied.get(), stream_.get()));
   return out;
 }
 
-void StagingRing::copy(const Slot& slot, const std::byte* from, size_t bytes) {
-  NCSCOPE_CUDA_TRY(cudaStreamWaitEvent(stream_.get(), slot.computed.get(), 0));
-  NCSCOPE_CUDA_TRY(
-      cudaMemcpyAsync(slot.device.data(), from, bytes, cudaMemcpyHostToDevice, stream_.get()));
-  NCSCOPE_CUDA_TRY(cudaEventRecord(slot.copied.get(), stream_.get()));
+void StagingRing::copy(const Slot& slot, size_t offset, const std::byte* from, size_t bytes) {
+  NCSCOPE_CUDA_TRY(cudaMemcpyAsync(slot.device.as<std::byte>() + offset, from, bytes,
+                                   cudaMemcpyHostToDevice, stream_.get()));
 }
 
 void StagingRing::wait_for(const StagedRows& staged, cudaStream_t compute) {

@@ -51,7 +51,7 @@ class StagingRing {
     Event computed;
   };
 
-  void copy(const Slot& slot, const std::byte* from, size_t bytes);
+  void copy(const Slot& slot, size_t offset, const std::byte* from, size_t bytes);
 
   size_t slot_bytes_;
   Stream stream_;

@@ -72,6 +72,7 @@ TEST_F(CudaPrograms, WhereThereIsNoCardAutoTakesTheProcessorAndCudaSaysWhy) {
     std::string why;
   } cases[] = {
       {card_with("NCSCOPE_SIMT_DEVICES", "0"), "cuda has no usable card"},
+      {card_with("NVIDIA_TF32_OVERRIDE", "1"), "would not compute exactly: expected the environment"},
       {{{kModule, "/nowhere/ncscope_cuda.so"}}, "not part of this installation"},
       {{{kModule, NCSCOPE_CLI_PROGRAM}}, "cuda cannot be loaded"},
       {{{kModule, NCSCOPE_CUDA_OTHER_MODULE}}, "is of another version of ncscope"},

@@ -108,6 +108,8 @@ TEST_F(FaultsTest, AnErrorOfALibraryIsOneOfItsCall) {
   EXPECT_THROW(device->gemm(false, false, 1, a, a, 0, c), OutOfMemory);
   simt::inject(simt::Fault::kSolver, 1, CUSOLVER_STATUS_INTERNAL_ERROR);
   EXPECT_THROW(device->cholesky(a), DeviceError);
+  simt::inject(simt::Fault::kSolver, 1, CUSOLVER_STATUS_INVALID_VALUE);
+  EXPECT_THROW(device->eigh(a), NumericalError);
   device->gemm(false, false, 1, a, a, 0, c);
   std::vector<double> out(4);
   device->download(c, out.data());
@@ -150,6 +152,22 @@ TEST_F(FaultsDeathTest, AnErrorThatStaysLosesTheCard) {
     }
     EXPECT_EXIT(lose_the_card(simt::Fault::kMemcpy, 2, code), testing::ExitedWithCode(0), "");
   }
+}
+
+// A library that cannot allocate says so whatever the reason is.
+TEST_F(FaultsDeathTest, WantOfMemoryOfACardThatIsLostIsThatOfTheCard) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        const auto device = make();
+        const DeviceMatrix a = device->matrix(2, 2);
+        simt::inject(simt::Fault::kLaunch, 1, cudaErrorIllegalAddress);
+        device->scale_rows(a, std::vector<double>(2));  // queued only
+        simt::inject(simt::Fault::kBlas, 1, CUBLAS_STATUS_ALLOC_FAILED);
+        message_of([&] { device->gemm(false, false, 1, a, a, 0, a); });
+        std::exit(device->lost() ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

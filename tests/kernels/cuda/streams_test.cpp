@@ -83,6 +83,40 @@ TEST_F(StreamsTest, ABatchIsTheCallersAgainWhenAddReturns) {
   }
 }
 
+// Few runs of rows are copied one by one from where they are, many are gathered first.
+TEST_F(StreamsTest, DroppedRowsStayBehind) {
+  const Samples samples = some_samples();
+  const auto device = make();
+  PinnedMemory memory = allocate_pinned(samples.bytes.size());
+  std::memcpy(memory.get(), samples.bytes.data(), samples.bytes.size());
+  for (const size_t every : {2, 3, 50, 701}) {
+    std::vector<int32_t> labels = samples.labels;
+    std::vector<double> kept;
+    std::vector<int32_t> kept_labels;
+    for (size_t i = 0; i < labels.size(); ++i) {
+      if (i % every == every / 2) {
+        labels[i] = kDroppedRow;
+        continue;
+      }
+      const double* const row = samples.values.data() + i * samples.dim;
+      kept.insert(kept.end(), row, row + samples.dim);
+      kept_labels.push_back(labels[i]);
+    }
+    const Statistics expected = accumulate(
+        *device,
+        test::make_samples(samples.type, samples.num_classes, samples.dim, kept, kept_labels), 700);
+    for (const void* const features : {static_cast<const void*>(samples.bytes.data()),
+                                       static_cast<const void*>(memory.get())}) {
+      Accumulator accumulator(*device, samples.num_classes, samples.dim, samples.type);
+      Batch batch = samples.batch();
+      batch.features = features;
+      batch.labels = labels.data();
+      accumulator.add(*device, batch);
+      expect_same_bits(accumulator.finish(*device), expected);
+    }
+  }
+}
+
 // The host runs ahead of the card by more tiles than there are plans.
 TEST_F(StreamsTest, OnePinnedBatchOfManyTiles) {
   const Samples samples =
