@@ -1,6 +1,7 @@
 #include "kernels/cuda/cuda_device.h"
 
 #include "kernels/cuda/matrix_kernels.h"
+#include "kernels/errors.h"
 
 namespace ncscope::cuda {
 namespace {
@@ -71,7 +72,19 @@ DeviceInfo CudaDevice::info() const {
 
 bool CudaDevice::lost() const { return card_lost(); }
 
-DeviceBuffer CudaDevice::do_allocate(size_t bytes) { return card_.allocate(bytes); }
+// What is kept for later calls goes first where a matrix or a state does not fit beside it.
+DeviceBuffer CudaDevice::do_allocate(size_t bytes) {
+  try {
+    return card_.allocate(bytes);
+  } catch (const OutOfMemory&) {
+    bool released = false;
+    for (GrowingBuffer* kept : {&solver_workspace_, &pair_workspace_, &score_workspace_}) {
+      released |= kept->release();
+    }
+    if (!released) throw;
+  }
+  return card_.allocate(bytes);
+}
 
 void CudaDevice::do_copy_to_device(void* device, const void* host, size_t bytes) {
   NCSCOPE_CUDA_TRY(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_.get()));

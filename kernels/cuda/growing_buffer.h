@@ -17,6 +17,13 @@ class GrowingBuffer {
     return buffer_.as<T>();
   }
 
+  // Whether there was anything to give back.
+  bool release() {
+    const bool any = buffer_.bytes() > 0;
+    buffer_ = {};  // waits for work that uses it
+    return any;
+  }
+
  private:
   DeviceBuffer buffer_;
 };

@@ -1,5 +1,6 @@
 // How much device memory things take: the formulas of kernels/cuda/README.md, and that the largest
 // shapes we promise fit their cards by them.
+#include "kernels/errors.h"
 #include "kernels/report.h"
 #include "tests/kernels/cuda/host_card.h"
 #include "tests/support/random.h"
@@ -82,6 +83,23 @@ TEST_F(MemoryTest, AReportTakesWhatTheFormulaSays) {
     const size_t formula = report_bytes(classes, dim, with_classifier, deficient);
     EXPECT_LE(peak, formula);
     EXPECT_GE(peak, formula / 2);
+  }
+}
+
+TEST_F(MemoryTest, WhatIsKeptMakesRoomForAMatrix) {
+  const auto device = make();
+  const std::vector<double> diagonal = {1, 0, 0, 0, 2, 0, 0, 0, 3};
+  for (int round = 0; round < 2; ++round) {
+    {
+      const DeviceMatrix a = device->upload({diagonal.data(), 3, 3});
+      EXPECT_EQ(device->eigh(a), (std::vector<double>{1, 2, 3}));
+    }
+    const size_t with_workspace = Card::get().used_bytes();
+    simt::inject(simt::Fault::kMalloc, 1, cudaErrorMemoryAllocation);
+    EXPECT_EQ(device->matrix(7, 7).rows(), 7);
+    EXPECT_LT(Card::get().used_bytes(), with_workspace);
+    simt::inject(simt::Fault::kMalloc, 1, cudaErrorMemoryAllocation);
+    EXPECT_THROW(device->matrix(7, 7), OutOfMemory);
   }
 }
 
