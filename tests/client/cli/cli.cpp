@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "client/output/fields.h"
 #include "proto/convert/report.h"
@@ -24,12 +25,17 @@ void expect_near(const std::string& what, double expected, double got, double to
   EXPECT_LE(std::abs(expected - got), tolerance * scale) << what << ": " << expected << ", " << got;
 }
 
+std::string program(const std::string& name, const char* built) {
+  const char* const folder = std::getenv("NCSCOPE_TEST_PROGRAMS");
+  return folder == nullptr ? built : std::string(folder) + "/" + name;
+}
+
 bool is_metric(const std::string& path) { return path.starts_with("nc"); }
 
 }  // namespace
 
 CommandResult run_cli(std::vector<std::string> arguments, const Environment& environment) {
-  arguments.insert(arguments.begin(), NCSCOPE_CLI_PROGRAM);
+  arguments.insert(arguments.begin(), cli_program());
   return run_command(arguments, environment);
 }
 
@@ -55,7 +61,8 @@ void expect_refusal(const CommandResult& result, int status, const std::string& 
   EXPECT_TRUE(result.err.starts_with("ncscope: ")) << result.err;
 }
 
-std::string server_program() { return NCSCOPE_SERVER_PROGRAM; }
+std::string cli_program() { return program("ncscope", NCSCOPE_CLI_PROGRAM); }
+std::string server_program() { return program("ncscope-server", NCSCOPE_SERVER_PROGRAM); }
 
 std::vector<ZipEntry> sample_entries(const test::Samples& samples, size_t first, size_t count) {
   const size_t row_bytes = samples.dim * dtype_size(samples.type);

@@ -26,7 +26,8 @@ v1::Report cli_report(std::vector<std::string> arguments, const Environment& env
 // contains `text`.
 void expect_refusal(const CommandResult& result, int status, const std::string& text);
 
-// The server's program.
+// The programs: where they were built, or in the folder that NCSCOPE_TEST_PROGRAMS names.
+std::string cli_program();
 std::string server_program();
 
 // Samples of clusters, rows [first, first + count), as the .npz members features and labels.
