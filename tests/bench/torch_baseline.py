@@ -7,16 +7,19 @@ wait in pinned host memory, as for ncscope_bench_cuda, whose shapes these are.
 
     torch_baseline.py [--quick | --smoke] [--limit SECONDS] [--output FILE]
 
-Writes JSON. What does not fit the card's memory is recorded as that. Exit status: 0 done, 1 failed,
-3 there is no torch.
+Each way is run once to warm up, on one round of the samples; that run is in no figure. Writes
+JSON, anew after each figure. What does not fit the card's memory is recorded as that, what fails as
+failed, and the others go on. Exit status: 0 done, 1 something failed, 3 there is no torch.
 """
 
 import argparse
+import copy
 import json
+import os
 import statistics
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 try:
     import torch
@@ -76,6 +79,12 @@ class Epoch:
             noise = torch.randn(len(labels), shape.dim, generator=made, device=device)
             self.features[first : first + len(labels)].copy_(means[labels] + 0.5 * noise)
         synchronize(device)
+
+    def of_rows(self, rows):
+        """The same samples as an epoch of so many."""
+        other = copy.copy(self)
+        other.shape = replace(self.shape, rows=rows)
+        return other
 
     def batches(self):
         done = 0
@@ -163,35 +172,71 @@ def measure(epoch, add_to_sums):
     return metrics, seconds, time.perf_counter() - start
 
 
+WAYS = (("index_add", index_add_sums), ("one_hot", one_hot_sums))
+
+
+def why_not(error):
+    """What became of a figure, by what it threw."""
+    if isinstance(error, TimeLimit):
+        return {"why": "the time limit has passed"}
+    text = str(error).split("\n")[0].split(". ")[0]
+    if isinstance(error, torch.cuda.OutOfMemoryError):
+        return {"why": "out of device memory: " + text}
+    return {"why": f"{type(error).__name__}: {text}", "failed": True}
+
+
+def timed(epoch, add_to_sums, runs):
+    """The figure of some runs after a warm-up; as many as the time allows, one at least."""
+    device = epoch.device
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    once = epoch.of_rows(min(epoch.shape.rows, epoch.shape.pool_rows))
+    warm_up_s = measure(once, add_to_sums)[2]
+    values = []
+    try:
+        for _ in range(runs):
+            metrics, parts, seconds = measure(epoch, add_to_sums)
+            values.append(seconds)
+    except TimeLimit:
+        if not values:
+            raise
+    figure = {"value": statistics.median(values), "runs": len(values), "warm": True}
+    figure |= {"least": min(values), "most": max(values), "warm_up_s": warm_up_s}
+    figure |= {"metrics": metrics, "parts": parts}
+    if device.type == "cuda":
+        figure["peak_device_bytes"] = torch.cuda.max_memory_allocated()
+    return figure
+
+
 def figures_of(shape, device, runs, deadline):
-    """One figure for each way to sum by class; the reasons for those that are missing."""
-    epoch = Epoch(shape, device, deadline)
-    for name, add_to_sums in (("index_add", index_add_sums), ("one_hot", one_hot_sums)):
+    """One figure for each way to sum by class; with `why` where it is missing."""
+    epoch, error_of_epoch = None, None
+    try:
+        epoch = Epoch(shape, device, deadline)
+    except Exception as error:  # one shape does not keep the others from running
+        error_of_epoch = error
+    for name, add_to_sums in WAYS:
         figure = {"name": f"torch/{shape.name}/{name}", "N": shape.rows, "d": shape.dim}
         figure |= {"K": shape.classes, "pool_rows": shape.pool_rows, "unit": "s"}
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
-        values, why = [], ""
         try:
-            for _ in range(runs + 1):
-                metrics, parts, seconds = measure(epoch, add_to_sums)
-                values.append(seconds)
-        except TimeLimit:
-            why = "the time limit has passed"
-        except torch.cuda.OutOfMemoryError as error:
-            why = "out of device memory: " + str(error).split(". ")[0]
-        if not values:
-            yield figure | {"why": why}
-            continue
-        # The first run is a warm-up, and counts only where there was no time for another.
-        figure["warm"] = len(values) > 1
-        values = values[1:] or values
-        figure |= {"value": statistics.median(values), "runs": len(values)}
-        figure |= {"least": min(values), "most": max(values), "metrics": metrics, "parts": parts}
-        if device.type == "cuda":
-            figure["peak_device_bytes"] = torch.cuda.max_memory_allocated()
-        yield figure
+            if error_of_epoch is not None:
+                raise error_of_epoch
+            yield figure | timed(epoch, add_to_sums, runs)
+        except Exception as error:
+            yield figure | why_not(error)
+
+
+def write(result, path):
+    """To a file, whole at any time, or to standard output where there is none."""
+    text = json.dumps(result, indent=1) + "\n"
+    if path is None:
+        sys.stdout.write(text)
+        return
+    part = path + ".part"
+    with open(part, "w", encoding="utf-8") as out:
+        out.write(text)
+    os.replace(part, path)
 
 
 def main():
@@ -209,31 +254,31 @@ def main():
     if kind != "smoke" and not torch.cuda.is_available():
         print("torch_baseline: torch sees no card", file=sys.stderr)
         return 1
-    deadline = time.monotonic() + options.limit
+    end = time.monotonic() + options.limit
     device = torch.device("cpu" if kind == "smoke" else "cuda")
     # As users have it: products of float32 without TF32 are torch's default.
     torch.backends.cuda.matmul.allow_tf32 = False
-    figures, skipped = [], []
-    for shape in SHAPES[kind]:
-        for figure in figures_of(shape, device, 2, deadline):
-            print(figure["name"], figure.get("value", figure.get("why")), file=sys.stderr)
-            (skipped if "why" in figure else figures).append(figure)
     result = {
         "mode": kind,
         "torch": torch.__version__,
         "cuda": torch.version.cuda,
         "card": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
         "tf32": False,
-        "figures": figures,
-        "skipped": skipped,
+        "figures": [],
+        "skipped": [],
     }
-    text = json.dumps(result, indent=1)
-    if options.output:
-        with open(options.output, "w", encoding="utf-8") as out:
-            out.write(text + "\n")
-    else:
-        print(text)
-    return 0
+    shapes = SHAPES[kind]
+    for number, shape in enumerate(shapes):
+        now = time.monotonic()
+        deadline = now + (end - now) / (len(shapes) - number)
+        for figure in figures_of(shape, device, 2, deadline):
+            print(figure["name"], figure.get("value", figure.get("why")), file=sys.stderr)
+            result["skipped" if "why" in figure else "figures"].append(figure)
+            if options.output:
+                write(result, options.output)
+    if not options.output:
+        write(result, None)
+    return 1 if any(figure.get("failed") for figure in result["skipped"]) else 0
 
 
 if __name__ == "__main__":
