@@ -1,7 +1,6 @@
 """What a record of tests/gpu.sh says of the card and of its host."""
 
 import os
-import platform
 import subprocess
 from pathlib import Path
 
@@ -36,5 +35,4 @@ def host():
         "processor": model,
         "threads": os.cpu_count(),
         "memory_bytes": memory,
-        "kernel": platform.release(),
     }

@@ -4,9 +4,11 @@ import json
 import re
 from pathlib import Path
 
-SCHEMA = 1
-# What the end-to-end time must be over PyTorch's best way, by the epoch's name.
-FACTORS = {"imagenet/pinned/float32": 10, "many_classes/pinned/float32": 100}
+import gpu_targets
+
+SCHEMA = 2
+# Absolute, of two names at least; part of no address and no name of a figure.
+PATH = re.compile(r"(?<![\w.:/~-])/(?:[\w.+@-]+/)+[\w.+@-]*")
 
 
 def load(path):
@@ -16,28 +18,15 @@ def load(path):
         return {}
 
 
-def comparisons(figures, torch):
-    """Our end-to-end times over those of PyTorch: same card, run, shape and number of samples."""
-    ours = {figure["name"]: figure for figure in figures}
-    out = []
-    for epoch, target in FACTORS.items():
-        mine = ours.get(f"epoch/{epoch}/end_to_end")
-        theirs = [f for f in torch.get("figures", []) if f["name"].startswith(f"torch/{epoch}/")]
-        if mine is None or not theirs or any(f["N"] != mine["N"] for f in theirs):
-            continue
-        # Against the faster of its ways, and each of them for itself.
-        for figure in theirs:
-            out.append(
-                {
-                    "name": figure["name"],
-                    "ours_s": mine["value"],
-                    "torch_s": figure["value"],
-                    "factor": figure["value"] / mine["value"],
-                    "factor_at_least": target,
-                    "met": figure["value"] / mine["value"] >= target,
-                }
-            )
-    return out
+def without_paths(value):
+    """The same with the last name in place of each path: where a machine has things is its own."""
+    if isinstance(value, str):
+        return PATH.sub(lambda found: Path(found.group()).name, value)
+    if isinstance(value, list):
+        return [without_paths(inner) for inner in value]
+    if isinstance(value, dict):
+        return {key: without_paths(inner) for key, inner in value.items()}
+    return value
 
 
 def card_of(steps, bench, smi):
@@ -65,8 +54,14 @@ def assemble(logs, mode, built, steps, smi, machine):
     skipped = [
         {"what": s, "why": steps[s]["why"]} for s in steps if steps[s]["status"] == "skipped"
     ]
-    skipped += [{"what": s["name"], "why": s["why"]} for s in bench.get("skipped", [])]
-    skipped += [{"what": f["name"], "why": f["why"]} for f in torch.get("skipped", [])]
+    failed = []
+    for absent in [*bench.get("skipped", []), *torch.get("skipped", [])]:
+        # A figure that broke is not one that nobody asked for.
+        (failed if absent.get("failed") else skipped).append(
+            {"what": absent["name"], "why": absent["why"]}
+        )
+    ceilings = bench.get("ceilings", {})
+    figures = gpu_targets.with_shares(bench.get("figures", []), ceilings, mode)
     record = {
         "schema": SCHEMA,
         "mode": mode,
@@ -75,19 +70,22 @@ def assemble(logs, mode, built, steps, smi, machine):
         "card": card_of(steps, bench, smi),
         "machine": machine,
         "steps": steps,
-        "ceilings": bench.get("ceilings", {}),
-        "figures": bench.get("figures", []),
+        "ceilings": ceilings,
+        "figures": figures,
         "torch": {key: value for key, value in torch.items() if key != "skipped"},
-        "comparisons": comparisons(bench.get("figures", []), torch),
+        "comparisons": gpu_targets.comparisons(figures, torch),
+        "missed": [],
         "skipped": skipped,
+        "failed": failed,
         # By name: what bounds a figure that misses its target, and what was tried. People write it.
         "notes": {},
     }
-    return record
+    record["missed"] = gpu_targets.missed(record)
+    return without_paths(record)
 
 
-def write(record, folder, records):
-    """Writes it as <date>-<card>-<commit>.json; None where no card has a name.
+def path_of(record, folder, records):
+    """<date>-<card>-<commit>.json in the folder; None where no card has a name.
 
     A run of some of the steps has their names too, and never takes the place of another.
     """
@@ -98,14 +96,30 @@ def write(record, folder, records):
         raise ValueError("what the host card does is no record")
     card = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     mode = "" if record["mode"] == "full" else f"-{record['mode']}"
-    folder.mkdir(parents=True, exist_ok=True)
-    ran = [step for step in record["steps"] if record["steps"][step].get("why") != "not asked for"]
+    ran = [step for step in record["steps"] if gpu_targets.asked(record, step)]
     some = "" if len(ran) == len(record["steps"]) else "-" + "-".join(ran)
     path = Path(folder) / f"{record['date'][:10]}-{card}-{record['commit'][:12]}{mode}{some}.json"
     if path.exists() and folder.resolve() == records.resolve():
         raise ValueError(f"{path} is there already")
-    path.write_text(json.dumps(record, indent=1) + "\n")
     return path
+
+
+def write(record, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(record, indent=1) + "\n")
+    part.replace(path)
+
+
+def number_of(entry):
+    """An entry of `missed`, for people."""
+    if "factor" in entry:
+        return "{name}: {factor:.1f} times ours, want {factor_at_least}".format(**entry)
+    if "seconds" in entry:
+        return "{name}: {seconds:.4g} s, want less than {seconds_at_most}".format(**entry)
+    if entry["share"] is None:
+        return f"{entry['name']}: its ceiling was not measured"
+    return "{name}: share {share:.3f}, want {share_at_least:.3f}".format(**entry)
 
 
 def summary(record):
@@ -116,14 +130,23 @@ def summary(record):
         if not check["ok"]:
             yield f"round trip: {check['name']} failed: {check['detail']}"
     for tool in record["steps"]["sanitizer"].get("tools", []):
-        yield "{tool}: exit status {exit_status}, {summary}".format(**tool)
+        yield "{tool}: {status}, {tests_finished} tests, {summary}".format(**tool)
+    met = [entry for entry in record["figures"] + record["comparisons"] if entry.get("met")]
+    for entry in met:
+        number = f"share {entry['share']:.3f}" if "share" in entry else ""
+        if "factor" in entry:
+            number = f"{entry['factor']:.1f} times ours"
+        elif "seconds_at_most" in entry["target"]:
+            number = f"{entry['value']:.4g} s"
+        yield f"{entry['name']}: {number}: met"
     for figure in record["figures"]:
-        if "met" in figure:
-            share = f", share {figure['share']:.3f}" if "share" in figure else ""
-            met = "met" if figure["met"] else "MISSED"
-            yield f"{figure['name']}: {figure['value']:.4g} {figure['unit']}{share}: {met}"
-    for entry in record["comparisons"]:
-        met = "met" if entry["met"] else "MISSED"
-        yield "{name}: {factor:.1f} times ours, want {factor_at_least}: ".format(**entry) + met
+        if "met" in figure and figure["met"] is None:
+            yield f"{figure['name']}: share {figure['share']:.3f}, no target: products bound it"
+    for entry in record["missed"]:
+        yield "MISSED " + number_of(entry)
+    for name in gpu_targets.missing(record):
+        yield f"MISSING {name}"
+    for entry in record["failed"]:
+        yield f"FAILED {entry['what']}: {entry['why']}"
     for skip in record["skipped"]:
         yield f"skipped {skip['what']}: {skip['why']}"

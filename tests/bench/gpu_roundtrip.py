@@ -6,6 +6,7 @@ The server is on the card too, and the numbers must agree.
 import json
 import os
 import random
+import shutil
 import signal
 import struct
 import subprocess
@@ -80,7 +81,9 @@ class Trip:
         self.run = run
         self.deadline = deadline
         self.folder = run.logs / "roundtrip"
-        self.folder.mkdir(exist_ok=True)
+        # The server's data of an earlier run is none of this one.
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir()
         self.samples = self.folder / "samples.npz"
         self.checks = []
         # The processor's device only where it is asked for: no test's environment matters here.

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -16,20 +17,51 @@ import gpu_machine
 import gpu_record
 import gpu_roundtrip
 
-STEPS = ("tests", "roundtrip", "sanitizer", "bench", "torch")
+# The sanitizer is last: it takes whatever time there is, and the record is good with a part of it.
+STEPS = ("tests", "roundtrip", "bench", "torch", "sanitizer")
 # Of the time limit; what a step leaves goes to those after it.
-SHARES = {"tests": 0.12, "roundtrip": 0.08, "sanitizer": 0.28, "bench": 0.32, "torch": 0.20}
-TEST_PROGRAMS = ("ncscope_kernels_tests", "ncscope_metrics_tests")
-# memcheck and initcheck see all kernels: initcheck must, to know what cuBLAS has written. The
-# others look at our kernels only.
-SANITIZERS = {
-    "memcheck": [],
-    "racecheck": ["--kernel-name", "kns=ncscope"],
-    "initcheck": [],
-    "synccheck": ["--kernel-name", "kns=ncscope"],
+SHARES = {"tests": 0.16, "roundtrip": 0.07, "bench": 0.35, "torch": 0.17, "sanitizer": 0.25}
+# By program, the tests of a card. The last runs server and command line, as users do.
+TEST_PROGRAMS = {
+    "ncscope_kernels_tests": "*/cuda",
+    "ncscope_metrics_tests": "*/cuda",
+    "ncscope_program_tests": "CudaPrograms.*",
 }
-SANITIZER_FILTER = "Devices/*/cuda"
-SMOKE_FILTER = "Devices/RowsTest*/cuda:Devices/GramResidualTest*/cuda"
+# Tools in the order of what they tell about kernels of ours. initcheck and the second memcheck see
+# those of the libraries too, which takes long: initcheck must, to know what cuBLAS has written.
+OURS = ("--kernel-name", "kns=ncscope")
+SANITIZERS = (
+    ("memcheck", "memcheck", OURS),
+    ("racecheck", "racecheck", OURS),
+    ("synccheck", "synccheck", OURS),
+    ("initcheck", "initcheck", ()),
+    ("memcheck_all", "memcheck", ()),
+)
+# What a tool says of a finding; it ends with a summary only where it is left to end.
+FINDING = re.compile(
+    r"^=+ (?:Invalid |Misaligned |Uninitialized |Barrier error|Program hit |Leaked "
+    r"|(?:Error|Warning): Race |Race reported|Potential \w+ hazard)",
+    re.MULTILINE,
+)
+# Every kernel in its smaller tests.
+SANITIZER_TESTS = (
+    "AccumulatorTest.CuttingIntoBatchesDoesNotChangeABit",
+    "AccumulatorTest.DroppedRowsLeaveNoTrace",
+    "AccumulatorTest.EveryTypeAndShapeMatchesTheOracle",
+    "AccumulatorTest.MathFp64KeepsEveryProductInFloat64",
+    "ArgmaxAffineTest.CentresThatNearlyCoincideAreToldApart",
+    "ArgmaxAffineTest.MatchesPlainLoopsOnEveryTypeAndShape",
+    "GramResidualTest.MatchesPlainLoops",
+    "LinearAlgebraTest.SyrkReadsTheUpperTriangleAndWritesBoth",
+    "PairReduceTest.EqualRowsAreNamedAndLeftOut",
+    "PairReduceTest.ZeroVectorsHaveNoCosine",
+    "RowsTest.*",
+)
+SANITIZER_FILTER = ":".join(f"Devices/{test}/cuda" for test in SANITIZER_TESTS)
+SMOKE_TESTS = {
+    "ncscope_kernels_tests": "Devices/RowsTest*/cuda:Devices/GramResidualTest*/cuda",
+    "ncscope_program_tests": "CudaPrograms.DoctorChecksTheCard",
+}
 HERE = Path(__file__).resolve().parent
 
 
@@ -43,16 +75,24 @@ class Run:
         self.logs = Path(options.output) / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
         self.deadline = time.monotonic() + options.limit
-        self.environment = dict(os.environ, NCSCOPE_REQUIRE_CUDA="1")
+        self.date = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        # Tests of the programs run those that were carried here, with the card's own module.
+        self.environment = dict(
+            os.environ,
+            NCSCOPE_REQUIRE_CUDA="1",
+            NCSCOPE_TEST_PROGRAMS=str(self.root / "bin"),
+            NCSCOPE_TEST_CUDA_MODULE=str(self.root / "lib/ncscope/ncscope_cuda.so"),
+            NCSCOPE_TEST_OTHER_MODULE=str(self.root / "lib/tests/ncscope_cuda_other_module.so"),
+        )
         if options.cuda_libraries:
             old = os.environ.get("LD_LIBRARY_PATH", "")
             self.environment["LD_LIBRARY_PATH"] = options.cuda_libraries + (
                 ":" + old if old else ""
             )
         if options.smoke:
-            self.environment["NCSCOPE_CUDA_MODULE"] = str(
-                self.root / "lib/tests/ncscope_cuda_host.so"
-            )
+            host_card = str(self.root / "lib/tests/ncscope_cuda_host.so")
+            self.environment["NCSCOPE_CUDA_MODULE"] = host_card
+            del self.environment["NCSCOPE_TEST_CUDA_MODULE"]
 
     def program(self, name):
         return str(self.root / "bin" / name)
@@ -73,8 +113,14 @@ class Run:
             try:
                 return process.wait(max(1, seconds))
             except subprocess.TimeoutExpired:
-                os.killpg(process.pid, 9)
-                process.wait()
+                # Asked first: a sanitizer still says what it has found.
+                for sign, patience in ((signal.SIGINT, 4), (signal.SIGKILL, None)):
+                    os.killpg(process.pid, sign)
+                    try:
+                        process.wait(patience)
+                        break
+                    except subprocess.TimeoutExpired:
+                        pass
                 return 124
 
 
@@ -94,13 +140,13 @@ def gtest_counts(path):
 
 
 def run_tests(run, seconds):
-    """The conformance suite on the card."""
+    """The conformance suite on the card, and the programs."""
     end = time.monotonic() + seconds
     programs = []
-    for name in TEST_PROGRAMS if not run.smoke else TEST_PROGRAMS[:1]:
+    for name, usual in (SMOKE_TESTS if run.smoke else TEST_PROGRAMS).items():
         report = run.logs / f"{name}.json"
         report.unlink(missing_ok=True)
-        test_filter = os.environ.get("NCSCOPE_GPU_FILTER", SMOKE_FILTER if run.smoke else "*/cuda")
+        test_filter = os.environ.get("NCSCOPE_GPU_FILTER", usual)
         status = run.command(
             f"{name}.log",
             [run.program(name), f"--gtest_filter={test_filter}", f"--gtest_output=json:{report}"],
@@ -119,6 +165,15 @@ def run_tests(run, seconds):
     return {"status": "passed" if good else "failed", "programs": programs}
 
 
+def tool_status(exit_status, text, passed):
+    """Passed, failed, or partial: the time ended it before it found anything."""
+    if FINDING.search(text):
+        return "failed"
+    if exit_status == 124:
+        return "partial"
+    return "passed" if exit_status == 0 and passed > 0 else "failed"
+
+
 def run_sanitizer(run, seconds):
     """compute-sanitizer on the kernels' tests, one tool after the other."""
     if run.smoke:
@@ -132,35 +187,38 @@ def run_sanitizer(run, seconds):
     version = re.findall(r"version\s+(\S+)", version.stdout + version.stderr, re.IGNORECASE)
     tools = []
     end = time.monotonic() + seconds
-    for number, (tool, options) in enumerate(SANITIZERS.items()):
+    for number, (name, tool, options) in enumerate(SANITIZERS):
         share = (end - time.monotonic()) / (len(SANITIZERS) - number)
         test_filter = os.environ.get("NCSCOPE_GPU_SANITIZER_FILTER", SANITIZER_FILTER)
         arguments = [found, "--tool", tool, "--error-exitcode", "9", *options]
         arguments += [run.program("ncscope_kernels_tests"), f"--gtest_filter={test_filter}"]
         start = time.monotonic()
-        status = run.command(f"{tool}.log", arguments, share)
-        text = (run.logs / f"{tool}.log").read_text(errors="replace")
+        exit_status = run.command(f"{name}.log", arguments, share)
+        text = (run.logs / f"{name}.log").read_text(errors="replace")
         summaries = re.findall(r"(?:ERROR SUMMARY|RACECHECK SUMMARY): (.*)", text)
         ran = re.findall(r"^\[  PASSED  \] (\d+) tests?", text, re.MULTILINE)
-        result = {
-            "tool": tool,
-            "filter": test_filter,
-            "options": options,
-            "exit_status": status,
-            "seconds": round(time.monotonic() - start, 1),
-            "summary": summaries[-1] if summaries else "",
-            "tests_passed": int(ran[-1]) if ran else 0,
-            "tests_finished": len(re.findall(r"^\[ +OK \]", text, re.MULTILINE)),
-        }
-        if status == 124:
-            result["why"] = "the time limit passed"
-        tools.append(result)
-    good = all(t["exit_status"] == 0 and t["tests_passed"] > 0 for t in tools)
-    return {
-        "status": "passed" if good else "failed",
-        "version": version[0] if version else "unknown",
-        "tools": tools,
-    }
+        passed = int(ran[-1]) if ran else 0
+        tools.append(
+            {
+                "tool": name,
+                "status": tool_status(exit_status, text, passed),
+                "filter": test_filter,
+                "options": list(options),
+                "exit_status": exit_status,
+                "seconds": round(time.monotonic() - start, 1),
+                "findings": len(FINDING.findall(text)),
+                "summary": summaries[-1] if summaries else "",
+                "tests_passed": passed,
+                "tests_finished": len(re.findall(r"^\[ +OK \]", text, re.MULTILINE)),
+            }
+        )
+    found = {tool["status"] for tool in tools}
+    status = next(s for s in ("failed", "partial", "passed") if s in found)
+    result = {"status": status, "version": version[0] if version else "unknown", "tools": tools}
+    if status == "partial":
+        cut = [t["tool"] for t in tools if t["status"] == "partial"]
+        result["why"] = f"the time limit passed in {', '.join(cut)}; nothing was found until then"
+    return result
 
 
 def run_roundtrip(run, seconds):
@@ -223,21 +281,29 @@ def parse(arguments):
     return options
 
 
+def record_of(run, options, steps):
+    """The record as far as the steps are done."""
+    done = {step: steps.get(step, {"status": "skipped", "why": "not reached"}) for step in STEPS}
+    smi = gpu_machine.nvidia_smi() if not run.smoke else {}
+    record = gpu_record.assemble(run.logs, run.mode, options.built, done, smi, gpu_machine.host())
+    record["date"] = run.date
+    return record
+
+
 def main(arguments):
     options = parse(arguments)
     run = Run(options)
     for earlier in ("bench.json", "torch.json"):  # figures of another run are none of this one
         (run.logs / earlier).unlink(missing_ok=True)
-    steps = {}
+    not_asked = {"status": "skipped", "why": "not asked for"}
+    steps = {step: dict(not_asked) for step in STEPS if step not in options.only}
     remaining = [step for step in STEPS if step in options.only]
-    for step in STEPS:
-        if step not in remaining:
-            steps[step] = {"status": "skipped", "why": "not asked for"}
-            continue
+    path = None
+    while remaining:
+        step = remaining[0]
         left = run.deadline - time.monotonic()
-        weights = sum(SHARES[other] for other in remaining)
-        seconds = left * SHARES[step] / weights
-        remaining.remove(step)
+        seconds = left * SHARES[step] / sum(SHARES[other] for other in remaining)
+        remaining.pop(0)
         if seconds < 1:
             steps[step] = {"status": "failed", "why": "the time limit passed before it"}
             continue
@@ -250,16 +316,18 @@ def main(arguments):
         steps[step]["seconds"] = round(time.monotonic() - start, 1)
         why = steps[step].get("why", "")
         print(f"gpu.sh: {step}: {steps[step]['status']}{f' ({why})' if why else ''}", flush=True)
-    smi = gpu_machine.nvidia_smi() if not run.smoke else {}
-    record = gpu_record.assemble(run.logs, run.mode, options.built, steps, smi, gpu_machine.host())
-    now = datetime.datetime.now(datetime.timezone.utc)
-    record["date"] = now.isoformat(timespec="seconds")
-    path = gpu_record.write(record, Path(options.output), HERE / "records")
+        # Each time anew, so that a run that is ended leaves what it has found.
+        record = record_of(run, options, steps)
+        path = path or gpu_record.path_of(record, Path(options.output), HERE / "records")
+        if path is not None:
+            gpu_record.write(record, path)
+    record = record_of(run, options, steps)
     for line in gpu_record.summary(record):
         print("gpu.sh:", line)
     if path is None:
         print("gpu.sh: no record: nothing told the name of a card", file=sys.stderr)
         return 1
+    gpu_record.write(record, path)
     print(f"gpu.sh: record {path}")
     return 1 if any(step["status"] == "failed" for step in steps.values()) else 0
 

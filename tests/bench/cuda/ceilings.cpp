@@ -56,7 +56,7 @@ void products(Harness& h, const char* gemm, const char* syrk, int64_t n) {
 
 }  // namespace
 
-// Run twice, at the start and at the end: a card that gets warm is slower, and the better counts.
+// Run twice, at the start and at the end: a card that gets warm is slower. Both are in the record.
 void measure_ceilings(Harness& h) {
   copies(h);
   products<float>(h, "sgemm", "ssyrk", pick(h.mode, 48, 8192, 8192));

@@ -70,6 +70,14 @@ Measured Harness::on_host(int runs, const std::function<void()>& work) {
   return median_of(std::move(seconds));
 }
 
+void Harness::attempt(const std::string& name, const std::function<void()>& measure) {
+  try {
+    measure();
+  } catch (const std::exception& error) {
+    record.skip(name, error.what(), true);
+  }
+}
+
 void Harness::to_host(void* host, const void* device, size_t bytes) {
   NCSCOPE_CUDA_TRY(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream()));
   NCSCOPE_CUDA_TRY(cudaStreamSynchronize(stream()));

@@ -41,6 +41,10 @@ class Harness {
   // Seconds of work and whatever it has started on the card, by the host's clock.
   Measured on_host(int runs, const std::function<void()>& work);
 
+  // One of the things that a section measures; what it throws is recorded as a failure, and the
+  // others go on.
+  void attempt(const std::string& name, const std::function<void()>& measure);
+
   bool smoke() const { return mode == Mode::kSmoke; }
   cudaStream_t stream() const { return stream_.get(); }
   cublasHandle_t blas() const { return blas_.get(); }
@@ -59,6 +63,11 @@ class Harness {
   cuda::Event start_;
   cuda::Event end_;
 };
+
+// How many tiles take turns, so that none is in an L2 cache when it comes round.
+inline size_t tiles_for(const Harness& harness, size_t tile_bytes) {
+  return harness.smoke() ? 2 : (size_t{512} << 20) / tile_bytes;
+}
 
 double now_s();
 Measured median_of(std::vector<double> values);

@@ -15,13 +15,13 @@ struct Ingest {
   size_t batch_bytes;  // of one call of add()
 };
 
+std::string memory_of(const Ingest& in) { return in.pinned ? "pinned" : "pageable"; }
+
 Figure figure_of(const Ingest& in, const std::string& what) {
-  const std::string memory = in.pinned ? "pinned" : "pageable";
-  return {.name = "ingest/" + what + memory + "/d" + std::to_string(in.dim) + "/" +
+  return {.name = "ingest/" + what + memory_of(in) + "/d" + std::to_string(in.dim) + "/" +
                   std::string(dtype_name(in.type)),
           .unit = "byte/s",
-          .value = {},
-          .ceiling = "host_to_device_" + memory};
+          .value = {}};
 }
 
 void measure(const Ingest& in, const HostSamples& samples, const std::string& what) {
@@ -42,19 +42,10 @@ void measure(const Ingest& in, const HostSamples& samples, const std::string& wh
   };
   pass();  // settles references, makes workspaces
   const Measured seconds = in.h.on_host(in.h.smoke() ? 1 : 5, pass);
-  figure.value = seconds.rate(static_cast<double>(samples.bytes()));
+  figure.set_rate(seconds, static_cast<double>(samples.bytes()), "host_to_device_" + memory_of(in));
   figure.peak_bytes = peak.bytes();
   const auto d = static_cast<double>(in.dim);
-  const double flops = static_cast<double>(samples.rows()) * d * (d + 1);
-  const double transfer_s =
-      static_cast<double>(samples.bytes()) / in.h.record.value_of("host_to_device_pinned");
-  const double scatter_s = flops / in.h.record.value_of("ssyrk");
-  figure.numbers["transfer_s"] = transfer_s;
-  figure.numbers["scatter_s"] = scatter_s;
-  figure.numbers["seconds"] = seconds.median;
-  figure.note = transfer_s > scatter_s ? "bound by the transfer" : "bound by the scatter";
-  // Where products alone would take most of the time of the transfer, they are the bound.
-  if (in.pinned && scatter_s < 0.85 * transfer_s) figure.share_at_least = 0.85;
+  figure.work.push_back({static_cast<double>(samples.rows()) * d * (d + 1), "ssyrk"});
   in.h.record.add(figure);
 }
 
@@ -74,7 +65,7 @@ void measure_ring(const Ingest& in, const HostSamples& samples) {
       first += batch.rows;
     }
   });
-  figure.value = seconds.rate(static_cast<double>(samples.bytes()));
+  figure.set_rate(seconds, static_cast<double>(samples.bytes()), "host_to_device_" + memory_of(in));
   in.h.record.add(figure);
 }
 
@@ -88,12 +79,15 @@ void measure_ingest(Harness& h) {
     for (const size_t dim :
          pick<std::vector<size_t>>(h.mode, {16}, {512, 2048}, {512, 1024, 2048, 4096})) {
       for (const DType type : {DType::kFloat32, DType::kBFloat16}) {
-        const HostSamples samples(h, pool / (dim * dtype_size(type)), dim, h.smoke() ? 10 : 1000,
-                                  type, pinned);
-        measure({h, dim, type, pinned, usual}, samples, "");
-        if (dim != 2048 && !h.smoke()) continue;
-        measure({h, dim, type, pinned, small}, samples, "batches_of_4_mib/");
-        measure_ring({h, dim, type, pinned, usual}, samples);
+        const Ingest in = {h, dim, type, pinned, usual};
+        h.attempt(figure_of(in, "").name, [&] {
+          const HostSamples samples(h, pool / (dim * dtype_size(type)), dim, h.smoke() ? 10 : 1000,
+                                    type, pinned);
+          measure(in, samples, "");
+          if (dim != 2048 && !h.smoke()) return;
+          measure({h, dim, type, pinned, small}, samples, "batches_of_4_mib/");
+          measure_ring(in, samples);
+        });
       }
     }
   }

@@ -1,5 +1,6 @@
 #include "tests/bench/cuda/record.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <iostream>
@@ -25,16 +26,16 @@ std::string number(double value) {
 
 std::string measured(const Measured& m) {
   return "\"value\": " + number(m.median) + ", \"least\": " + number(m.least) +
-         ", \"most\": " + number(m.most) + ", \"runs\": " + std::to_string(m.runs);
+         ", \"most\": " + number(m.most) + ", \"runs\": " + std::to_string(m.runs) +
+         (m.seconds > 0 ? ", \"seconds\": " + number(m.seconds) : "");
 }
-
-const char* truth(bool value) { return value ? "true" : "false"; }
 
 }  // namespace
 
 void Record::ceiling(const std::string& name, const std::string& unit, const Measured& value) {
   Ceiling& there = ceilings_[name];
-  if (value.median > there.value.median) there = {unit, value};
+  there.unit = unit;
+  there.measured.push_back(value);
   std::cerr << "ceiling " << name << ": " << number(value.median) << " " << unit << "\n";
 }
 
@@ -53,13 +54,8 @@ void Record::skip(const std::string& name, const std::string& why, bool failed) 
   skipped_.push_back({name, why, failed});
 }
 
-double Record::value_of(const std::string& name) const {
-  const auto found = ceilings_.find(name);
-  if (found != ceilings_.end()) return found->second.value.median;
-  for (const Figure& figure : figures_) {
-    if (figure.name == name) return figure.value.median;
-  }
-  return 0;
+bool Record::has(const std::string& name) const {
+  return std::ranges::any_of(figures_, [&](const Figure& f) { return f.name == name; });
 }
 
 void Record::write(std::ostream& out) const {
@@ -72,8 +68,14 @@ void Record::write(std::ostream& out) const {
   out << "},\n\"ceilings\": {";
   comma = "";
   for (const auto& [name, ceiling] : ceilings_) {
-    out << comma << "\n  " << quoted(name) << ": {\"unit\": " << quoted(ceiling.unit) << ", "
-        << measured(ceiling.value) << "}";
+    out << comma << "\n  " << quoted(name) << ": {\"unit\": " << quoted(ceiling.unit)
+        << ", \"measured\": [";
+    comma = "";
+    for (const Measured& m : ceiling.measured) {
+      out << comma << "{" << measured(m) << "}";
+      comma = ", ";
+    }
+    out << "]}";
     comma = ",";
   }
   out << "},\n\"figures\": [";
@@ -82,19 +84,15 @@ void Record::write(std::ostream& out) const {
     out << comma << "\n  {\"name\": " << quoted(f.name) << ", \"unit\": " << quoted(f.unit) << ", "
         << measured(f.value);
     comma = ",";
-    const double top = f.ceiling_value > 0 ? f.ceiling_value : value_of(f.ceiling);
-    double share = NAN;
-    if (!f.ceiling.empty() && top > 0) {
-      share = f.unit == "s" ? top / f.value.median : f.value.median / top;
-      out << ", \"ceiling\": " << quoted(f.ceiling) << ", \"ceiling_value\": " << number(top)
-          << ", \"share\": " << number(share);
-    }
-    if (f.share_at_least || f.seconds_at_most) {
-      const bool by_share = f.share_at_least.has_value();
-      const double target = by_share ? *f.share_at_least : *f.seconds_at_most;
-      const bool met = by_share ? share >= target : f.value.median < target;
-      out << ", \"target\": {" << quoted(by_share ? "share_at_least" : "seconds_at_most") << ": "
-          << number(target) << "}, \"met\": " << truth(met);
+    if (!f.work.empty()) {
+      out << ", \"work\": [";
+      const char* between = "";
+      for (const Work& w : f.work) {
+        out << between << "{\"amount\": " << number(w.amount)
+            << ", \"ceiling\": " << quoted(w.ceiling) << "}";
+        between = ", ";
+      }
+      out << "]";
     }
     if (f.error) {
       out << ", \"error\": " << number(*f.error)
@@ -109,7 +107,7 @@ void Record::write(std::ostream& out) const {
   comma = "";
   for (const Skip& s : skipped_) {
     out << comma << "\n  {\"name\": " << quoted(s.name) << ", \"why\": " << quoted(s.why)
-        << ", \"failed\": " << truth(s.failed) << "}";
+        << ", \"failed\": " << (s.failed ? "true" : "false") << "}";
     comma = ",";
   }
   out << "]\n}\n";

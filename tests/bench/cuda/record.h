@@ -1,5 +1,5 @@
-// What a run of the card's benchmarks found, as JSON. Shares are taken when it is written, against
-// the best that the same run has seen of each ceiling.
+// What a run of the card's benchmarks found, as JSON. Shares and targets are not its business:
+// gpu_targets.py takes them from what is here.
 #pragma once
 
 #include <cstddef>
@@ -17,27 +17,37 @@ struct Measured {
   double least = 0;
   double most = 0;
   int runs = 0;
+  double seconds = 0;  // median, where the unit is a rate
 
   // The same in another unit, for a rate of `amount` per second.
   Measured rate(double amount) const {
-    return {amount / median, amount / most, amount / least, runs};
+    return {amount / median, amount / most, amount / least, runs, median};
   }
+};
+
+// Bytes or flops that a figure's time goes into, and the ceiling, or other figure, that bounds
+// them.
+struct Work {
+  double amount = 0;
+  std::string ceiling;
 };
 
 struct Figure {
   std::string name;  // "scatter/d2048/syrk_add"
   std::string unit;  // "byte/s", "flop/s", "s"
   Measured value;
-  // Name of a ceiling, or of another figure; a floor where the unit is s. Empty: none.
-  std::string ceiling{};
-  double ceiling_value = 0;  // where `ceiling` is a sum that only the figure's maker knows
-  std::optional<double> share_at_least{};
-  std::optional<double> seconds_at_most{};
+  std::vector<Work> work{};  // the largest at its ceiling is the least time; none: no such bound
   std::optional<double> error{};  // relative, against a float64 reference
   double error_at_most = 0;
   size_t peak_bytes = 0;  // of device memory, while it ran
   std::map<std::string, double> numbers{};
   std::string note{};
+
+  // Sets a rate of `amount` per second, bounded by `ceiling`.
+  void set_rate(const Measured& seconds, double amount, const std::string& ceiling) {
+    value = seconds.rate(amount);
+    work.push_back({amount, ceiling});
+  }
 };
 
 class Record {
@@ -45,13 +55,13 @@ class Record {
   explicit Record(std::string mode) : mode_(std::move(mode)) {}
 
   void describe(const std::string& key, const std::string& value) { card_[key] = value; }
-  // Keeps the better of what is there and this.
+  // One of its measurements; all are kept.
   void ceiling(const std::string& name, const std::string& unit, const Measured& value);
   void add(Figure figure);
   void skip(const std::string& name, const std::string& why, bool failed);
 
-  // Value of a ceiling, or of a figure; 0 if it was not measured.
-  double value_of(const std::string& name) const;
+  // Whether there is such a figure.
+  bool has(const std::string& name) const;
   // Whether a section failed, or a result was wrong.
   bool failed() const { return failed_; }
   void write(std::ostream& out) const;
@@ -59,7 +69,7 @@ class Record {
  private:
   struct Ceiling {
     std::string unit;
-    Measured value;
+    std::vector<Measured> measured;
   };
   struct Skip {
     std::string name;

@@ -34,16 +34,13 @@ class MathMode {
 };
 
 // The ways with exact products of float32.
-void exact_ways(Scatter& s, bool is_target) {
+void exact_ways(Scatter& s) {
   const cublasHandle_t blas = s.harness().blas();
   const auto whole = s.d();
-  s.measure(
-      "syrk_add", 1e-5,
-      [&](const float* rows) {
-        s.scale(rows);
-        rank_update(blas, s.d(), s.k(), rows, 0.0F, s.partial());
-      },
-      is_target);
+  s.measure("syrk_add", 1e-5, [&](const float* rows) {
+    s.scale(rows);
+    rank_update(blas, s.d(), s.k(), rows, 0.0F, s.partial());
+  });
   s.measure("gemm_square", 1e-5, [&](const float* rows) {
     s.scale(rows);
     multiply(blas, whole, whole, s.k(), rows, whole, rows, whole, 0.0F, s.partial(), whole);
@@ -71,24 +68,28 @@ void wide_ways(Scatter& s) {
 void split_ways(Scatter& s) {
   Harness& h = s.harness();
   const int64_t block = (s.d() + 3) / 4;
-  s.measure("3xtf32_triangle_4", 1e-3, [&](const float* rows) {
+  // Not every card and cuBLAS has them all.
+  const auto measure = [&](const std::string& way, double error_at_most, const auto& product) {
+    s.measure(way, error_at_most, product, true);
+  };
+  measure("3xtf32_triangle_4", 1e-3, [&](const float* rows) {
     const MathMode mode(h.blas(), CUBLAS_TF32_TENSOR_OP_MATH);
     split_tf32(h.stream(), rows, s.piece<float>(0), s.piece<float>(1), s.count());
     multiply_pieces<float>(s, {{0, 1}, {1, 0}, {0, 0}}, block);
   });
-  s.measure("bf16x2_3_products_triangle_4", 1e-2, [&](const float* rows) {
+  measure("bf16x2_3_products_triangle_4", 1e-2, [&](const float* rows) {
     split_bf16(h.stream(), rows, s.piece<Half>(0), s.piece<Half>(1), nullptr, s.count());
     multiply_pieces<Half>(s, {{0, 1}, {1, 0}, {0, 0}}, block);
   });
-  s.measure("bf16x3_6_products_triangle_4", 1e-3, [&](const float* rows) {
+  measure("bf16x3_6_products_triangle_4", 1e-3, [&](const float* rows) {
     split_bf16(h.stream(), rows, s.piece<Half>(0), s.piece<Half>(1), s.piece<Half>(2), s.count());
     multiply_pieces<Half>(s, {{0, 2}, {2, 0}, {1, 1}, {0, 1}, {1, 0}, {0, 0}}, block);
   });
-  s.measure("cublas_bf16x9", 1e-3, [&](const float* rows) {
+  measure("cublas_bf16x9", 1e-3, [&](const float* rows) {
     const MathMode mode(h.blas(), CUBLAS_FP32_EMULATED_BF16X9_MATH);
     multiply_triangle(h.blas(), s.d(), s.k(), block, rows, rows, 0.0F, s.partial());
   });
-  s.measure("tf32_triangle_4", 1e-2, [&](const float* rows) {
+  measure("tf32_triangle_4", 1e-2, [&](const float* rows) {
     const MathMode mode(h.blas(), CUBLAS_TF32_TENSOR_OP_MATH);
     multiply_triangle(h.blas(), s.d(), s.k(), block, rows, rows, 0.0F, s.partial());
   });
@@ -98,19 +99,23 @@ void split_ways(Scatter& s) {
 
 void measure_scatter(Harness& h) {
   for (const size_t dim : pick<std::vector<size_t>>(h.mode, {24}, {2048}, {2048, 512, 4096})) {
-    Scatter scatter(h, dim, h.smoke() ? 40 : kTileRows);
-    exact_ways(scatter, dim == 2048);
-    scatter.measure_add();
-    if (dim != 2048 && !h.smoke()) continue;
-    wide_ways(scatter);
-    split_ways(scatter);
+    h.attempt("scatter/d" + std::to_string(dim), [&] {
+      Scatter scatter(h, dim, h.smoke() ? 40 : kTileRows);
+      exact_ways(scatter);
+      scatter.measure_add();
+      if (dim != 2048 && !h.smoke()) return;
+      wide_ways(scatter);
+      split_ways(scatter);
+    });
   }
   // Whether longer tiles would pay.
   if (h.mode == Mode::kFull) {
-    Scatter longer(h, 2048, 4 * kTileRows);
-    longer.measure("syrk_add_8192_rows", 1e-5, [&](const float* rows) {
-      longer.scale(rows);
-      rank_update(h.blas(), longer.d(), longer.k(), rows, 0.0F, longer.partial());
+    h.attempt("scatter/d2048/syrk_add_8192_rows", [&] {
+      Scatter longer(h, 2048, 4 * kTileRows);
+      longer.measure("syrk_add_8192_rows", 1e-5, [&](const float* rows) {
+        longer.scale(rows);
+        rank_update(h.blas(), longer.d(), longer.k(), rows, 0.0F, longer.partial());
+      });
     });
   }
 }

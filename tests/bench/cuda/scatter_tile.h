@@ -18,7 +18,7 @@ class Scatter {
         rows_(rows),
         d_(static_cast<int64_t>(dim)),
         k_(static_cast<int64_t>(rows)),
-        tiles_(pick<size_t>(h_.mode, 2, 8, 8)),
+        tiles_(tiles_for(h_, dim * rows * sizeof(float))),
         name_("scatter/d" + std::to_string(dim) + "/"),
         input_(h_.allocate(tiles_ * dim * rows * sizeof(float))),
         wide_(h_.allocate(dim * rows * sizeof(double))),
@@ -36,9 +36,10 @@ class Scatter {
   }
 
   // `product` leaves the lower triangle of a tile's products in partial(), column-major.
-  // `error_at_most` is what a right result cannot exceed, not what is wanted of it.
+  // `error_at_most` is what a right result cannot exceed, not what is wanted of it. A way that
+  // throws has failed, or is not here where it `may_be_absent`.
   void measure(const std::string& way, double error_at_most,
-               const std::function<void(const float*)>& product, bool is_target = false) {
+               const std::function<void(const float*)>& product, bool may_be_absent = false) {
     try {
       product(tile(0));
       Figure figure = figure_of(way, error_at_most);
@@ -51,11 +52,10 @@ class Scatter {
         cuda::add_scatter(h_.stream(), largest_.as<unsigned>(), partial(), dim_,
                           scatter_.as<double>());
       };
-      figure.value = h_.on_card(7, runs(), work).rate(flops());
-      if (is_target) figure.share_at_least = 0.8;
+      figure.set_rate(h_.on_card(7, runs(), work), flops(), "sgemm");
       h_.record.add(figure);
     } catch (const std::exception& error) {
-      h_.record.skip(name_ + way, error.what(), false);
+      h_.record.skip(name_ + way, error.what(), !may_be_absent);
     }
   }
 
@@ -68,7 +68,8 @@ class Scatter {
     std::vector<double> out(reference_.size());
     h_.to_host(out.data(), scatter_.data(), out.size() * sizeof(double));
     figure.error = error(out);
-    figure.value = h_.on_card(7, runs(), [&](int) { product(wide_.as<double>()); }).rate(flops());
+    figure.set_rate(h_.on_card(7, runs(), [&](int) { product(wide_.as<double>()); }), flops(),
+                    "sgemm");
     figure.note = "the tile is float64 already, as with --math fp64";
     h_.record.add(figure);
   }
@@ -78,11 +79,11 @@ class Scatter {
     Figure figure = {.name = name_ + "add_scatter_alone", .unit = "byte/s", .value = {}};
     // A triangle: float32 read, float64 read and written.
     const double bytes = 0.5 * static_cast<double>(dim_ * (dim_ + 1)) * 20;
-    figure.value = h_.on_card(7, runs(), [&](int) {
-                       cuda::add_scatter(h_.stream(), largest_.as<unsigned>(), partial(), dim_,
-                                         scatter_.as<double>());
-                     }).rate(bytes);
-    figure.ceiling = "device_copy";
+    const Measured seconds = h_.on_card(7, runs(), [&](int) {
+      cuda::add_scatter(h_.stream(), largest_.as<unsigned>(), partial(), dim_,
+                        scatter_.as<double>());
+    });
+    figure.set_rate(seconds, bytes, "device_copy");
     figure.note = "its matrices may lie in the L2 cache, as they do in a pass";
     h_.record.add(figure);
   }
@@ -114,7 +115,7 @@ class Scatter {
   int runs() const { return pick(h_.mode, 1, 16, 32); }
 
   Figure figure_of(const std::string& way, double error_at_most) const {
-    Figure figure = {.name = name_ + way, .unit = "flop/s", .value = {}, .ceiling = "sgemm"};
+    Figure figure = {.name = name_ + way, .unit = "flop/s", .value = {}};
     figure.error_at_most = error_at_most;
     return figure;
   }
@@ -141,7 +142,7 @@ class Scatter {
   int64_t k_;
   size_t tiles_;
   std::string name_;
-  DeviceBuffer input_;  // tiles that take turns, more than the L2 holds
+  DeviceBuffer input_;  // tiles that take turns
   DeviceBuffer wide_;
   DeviceBuffer pieces_;
   DeviceBuffer partial_;
