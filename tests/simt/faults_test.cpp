@@ -18,7 +18,7 @@ std::string name_of(const testing::TestParamInfo<Case>& info) {
 
 // Those of waiting are found without a look at accesses.
 bool is_of_waiting(Planted fault) {
-  return fault >= Planted::kDivergentBarrier && fault <= Planted::kLaneOutsideMask;
+  return fault >= Planted::kDivergentBarrier && fault < Planted::kMisaligned;
 }
 
 class Faults : public CardTest, public testing::WithParamInterface<Case> {
@@ -76,6 +76,13 @@ INSTANTIATE_TEST_SUITE_P(
         Case{Planted::kEndBeforeBarrier, "divergent barrier", cudaErrorLaunchFailure},
         Case{Planted::kAbsentLane, "divergent barrier", cudaErrorLaunchFailure},
         Case{Planted::kLaneOutsideMask, "shuffle from a lane outside the mask",
+             cudaErrorLaunchFailure},
+        Case{Planted::kShufflesApart, "warp call at different places", cudaErrorLaunchFailure},
+        Case{Planted::kVotesApart, "warp call at different places", cudaErrorLaunchFailure},
+        Case{Planted::kShufflesOfOneFunction, "warp call at different places",
+             cudaErrorLaunchFailure},
+        Case{Planted::kBarriersApart, "barrier at different places", cudaErrorLaunchFailure},
+        Case{Planted::kBarriersOfOneFunction, "barrier at different places",
              cudaErrorLaunchFailure},
         Case{Planted::kMisaligned, "misaligned access", cudaErrorMisalignedAddress}),
     name_of);

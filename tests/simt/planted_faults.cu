@@ -5,6 +5,10 @@ namespace {
 
 constexpr unsigned kAll = 0xffffffffu;
 
+// One place in the source, and two in a kernel that calls it twice.
+__device__ __attribute__((noinline)) int next_lane(int x) { return __shfl_down_sync(kAll, x, 1); }
+__device__ __forceinline__ void everybody() { __syncthreads(); }
+
 // Two blocks of 64 threads, each with an element of `data` and of `out`.
 __global__ void planted_kernel(Planted fault, int* data, int* out) {
   __shared__ int slot[64];
@@ -85,6 +89,38 @@ __global__ void planted_kernel(Planted fault, int* data, int* out) {
       break;
     case Planted::kLaneOutsideMask:
       if (t % 32 < 16) out[i] = __shfl_sync(0xffffu, data[i], 20);
+      break;
+    case Planted::kShufflesApart:
+      if (t % 32 < 16) {
+        out[i] = __shfl_xor_sync(kAll, data[i], 1);
+      } else {
+        out[i] = __shfl_xor_sync(kAll, data[i], 1) + 1;
+      }
+      break;
+    case Planted::kVotesApart:
+      if (t % 32 < 16) {
+        out[i] = __any_sync(kAll, data[i]);
+      } else {
+        out[i] = __all_sync(kAll, data[i]);
+      }
+      break;
+    case Planted::kShufflesOfOneFunction:
+      out[i] = t % 32 < 16 ? next_lane(data[i]) : next_lane(-data[i]);
+      break;
+    case Planted::kBarriersApart:
+      if (t < 32) {
+        __syncthreads();
+      } else {
+        __syncthreads();
+      }
+      break;
+    case Planted::kBarriersOfOneFunction:
+      if (t < 32) {
+        everybody();
+      } else {
+        out[i] = 1;
+        everybody();
+      }
       break;
     case Planted::kMisaligned:
       *reinterpret_cast<float4*>(out + 1) = make_float4(1, 2, 3, 4);

@@ -22,6 +22,11 @@ enum class Planted {
   kEndBeforeBarrier,
   kAbsentLane,
   kLaneOutsideMask,
+  kShufflesApart,
+  kVotesApart,
+  kShufflesOfOneFunction,
+  kBarriersApart,
+  kBarriersOfOneFunction,
   kMisaligned,
 };
 // Launches a kernel with that fault: two blocks of 64 threads over 128 ints.

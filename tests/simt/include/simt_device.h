@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
+#include <source_location>
 #include <type_traits>
 
 #include "simt_types.h"
@@ -19,58 +19,70 @@ namespace ncscope::simt::device {
 
 enum class Shuffle { kIndex, kXor, kDown, kUp };
 
+// Where a kernel's source calls.
+using Place = std::source_location;
+
 // Waits for the lanes of `mask`; the value of the lane that `kind` and `operand` name.
-uint64_t shuffle(unsigned mask, uint64_t value, Shuffle kind, unsigned operand, int width);
+uint64_t shuffle(unsigned mask, uint64_t value, Shuffle kind, unsigned operand, int width,
+                 Place place);
 // Waits for the lanes of `mask`; one bit per lane whose predicate holds.
-unsigned ballot(unsigned mask, bool predicate);
-void sync_warp(unsigned mask);
-void sync_threads();
+unsigned ballot(unsigned mask, bool predicate, Place place);
+void sync_warp(unsigned mask, Place place);
+void sync_threads(Place place);
 
 template <class T>
-T shuffle_value(unsigned mask, T value, Shuffle kind, unsigned operand, int width) {
+T shuffle_value(unsigned mask, T value, Shuffle kind, unsigned operand, int width, Place place) {
   static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= sizeof(uint64_t));
   uint64_t bits = 0;
-  std::memcpy(&bits, &value, sizeof(T));
-  bits = shuffle(mask, bits, kind, operand, width);
-  std::memcpy(&value, &bits, sizeof(T));
+  __builtin_memcpy(&bits, &value, sizeof(T));
+  bits = shuffle(mask, bits, kind, operand, width, place);
+  __builtin_memcpy(&value, &bits, sizeof(T));
   return value;
 }
 
 }  // namespace ncscope::simt::device
 
-inline void __syncthreads() { ncscope::simt::device::sync_threads(); }
-inline void __syncwarp(unsigned mask = 0xffffffffu) { ncscope::simt::device::sync_warp(mask); }
+// The last argument is the caller's place.
+#define SIMT_HERE ncscope::simt::device::Place place = ncscope::simt::device::Place::current()
+
+inline void __syncthreads(SIMT_HERE) { ncscope::simt::device::sync_threads(place); }
+inline void __syncwarp(unsigned mask = 0xffffffffu, SIMT_HERE) {
+  ncscope::simt::device::sync_warp(mask, place);
+}
 inline void __threadfence() {}
 inline void __threadfence_block() {}
 
 template <class T>
-T __shfl_sync(unsigned mask, T value, int lane, int width = warpSize) {
+T __shfl_sync(unsigned mask, T value, int lane, int width = warpSize, SIMT_HERE) {
   using namespace ncscope::simt::device;
-  return shuffle_value(mask, value, Shuffle::kIndex, static_cast<unsigned>(lane), width);
+  return shuffle_value(mask, value, Shuffle::kIndex, static_cast<unsigned>(lane), width, place);
 }
 template <class T>
-T __shfl_xor_sync(unsigned mask, T value, int lane_mask, int width = warpSize) {
+T __shfl_xor_sync(unsigned mask, T value, int lane_mask, int width = warpSize, SIMT_HERE) {
   using namespace ncscope::simt::device;
-  return shuffle_value(mask, value, Shuffle::kXor, static_cast<unsigned>(lane_mask), width);
+  return shuffle_value(mask, value, Shuffle::kXor, static_cast<unsigned>(lane_mask), width, place);
 }
 template <class T>
-T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = warpSize) {
+T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = warpSize, SIMT_HERE) {
   using namespace ncscope::simt::device;
-  return shuffle_value(mask, value, Shuffle::kDown, delta, width);
+  return shuffle_value(mask, value, Shuffle::kDown, delta, width, place);
 }
 template <class T>
-T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = warpSize) {
+T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = warpSize, SIMT_HERE) {
   using namespace ncscope::simt::device;
-  return shuffle_value(mask, value, Shuffle::kUp, delta, width);
+  return shuffle_value(mask, value, Shuffle::kUp, delta, width, place);
 }
 
-inline unsigned __ballot_sync(unsigned mask, int predicate) {
-  return ncscope::simt::device::ballot(mask, predicate != 0);
+inline unsigned __ballot_sync(unsigned mask, int predicate, SIMT_HERE) {
+  return ncscope::simt::device::ballot(mask, predicate != 0, place);
 }
-inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
-inline int __all_sync(unsigned mask, int predicate) {
-  return __ballot_sync(mask, predicate) == mask;
+inline int __any_sync(unsigned mask, int predicate, SIMT_HERE) {
+  return __ballot_sync(mask, predicate, place) != 0;
 }
+inline int __all_sync(unsigned mask, int predicate, SIMT_HERE) {
+  return __ballot_sync(mask, predicate, place) == mask;
+}
+#undef SIMT_HERE
 
 // Each returns the old value.
 int atomicAdd(int* address, int value);

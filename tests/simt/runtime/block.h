@@ -13,16 +13,26 @@ namespace ncscope::simt {
 
 enum class WarpCall : uint8_t { kSync, kShuffle, kBallot };
 
+// Where a thread waits. One function may be called from many places of a kernel, so the way there
+// counts too.
+struct Waiting {
+  device::Place place;
+  uint64_t path = 0;  // hash of the return addresses down to the kernel's start
+};
+
 class Block {
  public:
   // `body` is what each thread runs. Stops at the first finding.
   void run(dim3 shape, void (*body)(void*), void* arguments);
 
   // Called by the running thread.
-  void wait_for_block();
+  void wait_for_block(const Waiting& where);
   // `operand` is the lane whose value a shuffle wants, or a vote's predicate.
-  uint64_t wait_for_warp(WarpCall call, unsigned mask, uint64_t value, unsigned operand);
+  uint64_t wait_for_warp(WarpCall call, unsigned mask, uint64_t value, unsigned operand,
+                         const Waiting& where);
   unsigned lane() const { return current_ % 32; }
+  // The frame of the function that calls the kernel.
+  uintptr_t first_frame() const { return threads_[current_].first_frame; }
   // Ends the block; the running thread is not resumed.
   [[noreturn]] void abandon();
 
@@ -36,6 +46,8 @@ class Block {
     unsigned operand = 0;
     uint64_t value = 0;  // given, then received
     uint32_t exchange = 0;
+    uintptr_t first_frame = 0;
+    Waiting where{};
   };
   // Lanes that wait in the same call with the same mask.
   struct Group {
@@ -56,6 +68,8 @@ class Block {
   void note_order(unsigned warp, unsigned mask);
   unsigned lanes_of(unsigned warp) const;
   void report_divergence();
+  // Ends the block unless the running thread waits where `other` does.
+  void expect_same_place(const char* kind, unsigned other);
   std::string describe(unsigned i) const;
 
   dim3 shape_;
@@ -64,6 +78,7 @@ class Block {
   void* arguments_ = nullptr;
   unsigned current_ = 0;
   unsigned at_barrier_ = 0;
+  unsigned first_at_barrier_ = 0;
   unsigned ended_ = 0;
   bool abandoned_ = false;
   std::array<Thread, kMaxThreads> threads_;

@@ -1,6 +1,8 @@
 // Barriers, shuffles and votes of a warp, and what a block says when nobody can go on.
 #include <algorithm>
+#include <bit>
 #include <cstdio>
+#include <cstring>
 
 #include "tests/simt/runtime/block.h"
 #include "tests/simt/runtime/run.h"
@@ -14,9 +16,40 @@ const char* name_of(WarpCall call) {
                                       : "a vote";
 }
 
+std::string text_of(const device::Place& place) {
+  const char* const file = place.file_name();
+  const char* const slash = std::strrchr(file, '/');
+  return (slash == nullptr ? file : slash + 1) + (":" + std::to_string(place.line()));
+}
+
+// Of one function that two files have, the places are equal but not the same.
+bool equal(const device::Place& a, const device::Place& b) {
+  const auto same_text = [](const char* x, const char* y) {
+    return x == y || std::strcmp(x, y) == 0;
+  };
+  return a.line() == b.line() && a.column() == b.column() &&
+         same_text(a.file_name(), b.file_name()) &&
+         same_text(a.function_name(), b.function_name());
+}
+
+// Files of kernels keep frame pointers: a frame starts with the caller's, then where it returns.
+[[gnu::always_inline]] inline Waiting waits_at(const device::Place& place) {
+  Waiting where{place, 0};
+  auto frame = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+  const uintptr_t last = block().first_frame();
+  while (frame < last) {
+    const auto* const words = reinterpret_cast<const uintptr_t*>(frame);
+    where.path = where.path * 0x9e3779b97f4a7c15u + words[1];
+    if (words[0] <= frame) break;
+    frame = words[0];
+  }
+  return where;
+}
+
 }  // namespace
 
-uint64_t Block::wait_for_warp(WarpCall call, unsigned mask, uint64_t value, unsigned operand) {
+uint64_t Block::wait_for_warp(WarpCall call, unsigned mask, uint64_t value, unsigned operand,
+                              const Waiting& where) {
   const unsigned warp = current_ / 32;
   if ((mask >> lane() & 1) == 0) {
     fail_thread("warp mask without the calling lane", 0, 0, nullptr, cudaErrorLaunchFailure);
@@ -30,11 +63,17 @@ uint64_t Block::wait_for_warp(WarpCall call, unsigned mask, uint64_t value, unsi
   self.mask = mask;
   self.value = value;
   self.operand = operand;
+  self.where = where;
   std::vector<Group>& groups = warps_[warp].groups;
   auto group = std::find_if(groups.begin(), groups.end(), [&](const Group& other) {
     return other.call == call && other.mask == mask;
   });
   if (group == groups.end()) group = groups.insert(groups.end(), Group{call, mask, 0});
+  // __syncwarp may be another one of the same lanes.
+  if (group->arrived != 0 && call != WarpCall::kSync) {
+    const unsigned first = static_cast<unsigned>(std::countr_zero(group->arrived));
+    expect_same_place("warp call at different places", warp * 32 + first);
+  }
   group->arrived |= 1u << lane();
   if (group->arrived == mask) {
     const Group complete = *group;
@@ -88,10 +127,23 @@ std::string Block::describe(unsigned i) const {
   const Thread& thread = threads_[i];
   const std::string name = "thread " + std::to_string(i);
   if (thread.state == State::kEnded) return name + " has ended";
-  if (thread.state == State::kAtBarrier) return name + " waits at __syncthreads";
+  const std::string place = " (" + text_of(thread.where.place) + ")";
+  if (thread.state == State::kAtBarrier) return name + " waits at __syncthreads" + place;
   char mask[16];
   std::snprintf(mask, sizeof mask, "%08x", thread.mask);
-  return name + " waits at " + name_of(thread.call) + " of lanes " + mask;
+  return name + " waits at " + name_of(thread.call) + " of lanes " + mask + place;
+}
+
+void Block::expect_same_place(const char* kind, unsigned other) {
+  const Waiting& here = threads_[current_].where;
+  const Waiting& there = threads_[other].where;
+  const bool same_place = equal(here.place, there.place);
+  if (same_place && here.path == there.path) return;
+  in_kernel = false;
+  const char* const way = same_place ? ", another way" : "";
+  report_thread(kind, describe(current_) + ", " + describe(other) + way, 0,
+                cudaErrorLaunchFailure);
+  abandon();
 }
 
 // Everybody waits: name one that does, and one that it waits for.
@@ -119,7 +171,8 @@ void Block::report_divergence() {
 
 namespace ncscope::simt::device {
 
-uint64_t shuffle(unsigned mask, uint64_t value, Shuffle kind, unsigned operand, int width) {
+uint64_t shuffle(unsigned mask, uint64_t value, Shuffle kind, unsigned operand, int width,
+                 Place place) {
   const unsigned lane = block().lane();
   const unsigned size = static_cast<unsigned>(width);
   const unsigned segment = lane / size * size;
@@ -141,16 +194,18 @@ uint64_t shuffle(unsigned mask, uint64_t value, Shuffle kind, unsigned operand, 
   // Beyond the segment a lane gets its own value; of xor, only beyond the end.
   const bool below = source < segment && kind != Shuffle::kXor;
   if (source >= segment + size || below) source = lane;
-  return block().wait_for_warp(WarpCall::kShuffle, mask, value, source);
+  return block().wait_for_warp(WarpCall::kShuffle, mask, value, source, waits_at(place));
 }
 
-unsigned ballot(unsigned mask, bool predicate) {
+unsigned ballot(unsigned mask, bool predicate, Place place) {
   return static_cast<unsigned>(
-      block().wait_for_warp(WarpCall::kBallot, mask, 0, predicate ? 1u : 0u));
+      block().wait_for_warp(WarpCall::kBallot, mask, 0, predicate ? 1u : 0u, waits_at(place)));
 }
 
-void sync_warp(unsigned mask) { block().wait_for_warp(WarpCall::kSync, mask, 0, 0); }
+void sync_warp(unsigned mask, Place place) {
+  block().wait_for_warp(WarpCall::kSync, mask, 0, 0, Waiting{place, 0});
+}
 
-void sync_threads() { block().wait_for_block(); }
+void sync_threads(Place place) { block().wait_for_block(waits_at(place)); }
 
 }  // namespace ncscope::simt::device
