@@ -18,7 +18,7 @@ std::string name_of(const testing::TestParamInfo<Case>& info) {
 
 // Those of waiting are found without a look at accesses.
 bool is_of_waiting(Planted fault) {
-  return fault >= Planted::kDivergentBarrier && fault < Planted::kMisaligned;
+  return fault >= Planted::kDivergentBarrier && fault <= Planted::kBarriersOfOneFunction;
 }
 
 class Faults : public CardTest, public testing::WithParamInterface<Case> {
@@ -84,6 +84,14 @@ INSTANTIATE_TEST_SUITE_P(
         Case{Planted::kBarriersApart, "barrier at different places", cudaErrorLaunchFailure},
         Case{Planted::kBarriersOfOneFunction, "barrier at different places",
              cudaErrorLaunchFailure},
+        Case{Planted::kCopyBeyond, "out of bounds read", cudaErrorIllegalAddress},
+        Case{Planted::kCopyOfUnwritten, "read of unwritten global memory", cudaErrorIllegalAddress},
+        Case{Planted::kCopyOfKnownLength, "out of bounds write", cudaErrorIllegalAddress},
+        Case{Planted::kFillBeyond, "out of bounds write", cudaErrorIllegalAddress},
+        Case{Planted::kFillOfOtherBlock, "race between threads", cudaErrorLaunchFailure},
+        Case{Planted::kCompareBeyond, "out of bounds read", cudaErrorIllegalAddress},
+        Case{Planted::kBeyondOwnArray, "out of bounds of an array", cudaErrorIllegalAddress},
+        Case{Planted::kBeyondInnerArray, "out of bounds of an array", cudaErrorIllegalAddress},
         Case{Planted::kMisaligned, "misaligned access", cudaErrorMisalignedAddress}),
     name_of);
 

@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "tests/simt/planted_faults.h"
 
 namespace ncscope::simt {
@@ -122,6 +124,43 @@ __global__ void planted_kernel(Planted fault, int* data, int* out) {
         everybody();
       }
       break;
+    case Planted::kCopyBeyond:
+      // Of a length that the compiler does not know.
+      if (i == 0) memcpy(out, data, sizeof(int) * 2 * blockDim.x + 1);
+      break;
+    case Planted::kCopyOfUnwritten:
+      if (i == 0) memmove(data, out, sizeof(int) * blockDim.x);
+      break;
+    case Planted::kCopyOfKnownLength:
+      if (i == 0) std::memcpy(out + 126, data, 3 * sizeof(int));
+      break;
+    case Planted::kFillBeyond:
+      if (i == 0) std::memset(out + 1, 0, sizeof(int) * 2 * blockDim.x);
+      break;
+    case Planted::kFillOfOtherBlock:
+      memset(out, 0, sizeof(int) * blockDim.x);
+      break;
+    case Planted::kCompareBeyond:
+      if (i == 0) out[i] = memcmp(data, data + blockDim.x + 1, sizeof(int) * blockDim.x);
+      break;
+    case Planted::kBeyondOwnArray: {
+      int own[4] = {1, 2, 3, 4};
+      own[data[i] + t / 16] += 1;
+      out[i] = own[0] + own[data[i]];
+      break;
+    }
+    case Planted::kBeyondInnerArray: {
+      struct Pair {
+        int first[4];
+        int second[4];
+      };
+      __shared__ Pair pair;
+      if (t == 0) {
+        pair.first[data[i] + 3] = 1;
+        out[i] = pair.second[0];
+      }
+      break;
+    }
     case Planted::kMisaligned:
       *reinterpret_cast<float4*>(out + 1) = make_float4(1, 2, 3, 4);
       break;

@@ -27,6 +27,14 @@ enum class Planted {
   kShufflesOfOneFunction,
   kBarriersApart,
   kBarriersOfOneFunction,
+  kCopyBeyond,
+  kCopyOfUnwritten,
+  kCopyOfKnownLength,
+  kFillBeyond,
+  kFillOfOtherBlock,
+  kCompareBeyond,
+  kBeyondOwnArray,
+  kBeyondInnerArray,
   kMisaligned,
 };
 // Launches a kernel with that fault: two blocks of 64 threads over 128 ints.

@@ -1,11 +1,13 @@
-// The callbacks that -fsanitize=thread puts at the accesses of kernels, and that of
-// -fsanitize=alignment. Each names its address; the access itself follows when it returns, so that
-// of a faulty one it must not.
+// The callbacks that -fsanitize=thread puts at the accesses of kernels, those of
+// -fsanitize=alignment and bounds-strict, and what memcpy is in a kernel. Each names its address;
+// the access itself follows when it returns, so that of a faulty one it must not.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
+#include "tests/simt/runtime/block.h"
 #include "tests/simt/runtime/checks.h"
 #include "tests/simt/runtime/memory.h"
 #include "tests/simt/runtime/run.h"
@@ -71,12 +73,16 @@ void check_device(uintptr_t address, size_t bytes, Access access, const void* co
   if (access != Access::kRead) std::memset(states, kWritten, bytes);
 }
 
+bool within(uintptr_t address, size_t bytes, uintptr_t low, size_t size) {
+  return address - low < size && bytes <= size - (address - low);
+}
+
 void check_elsewhere(uintptr_t address, size_t bytes, Access access, const void* code) {
   if (access == Access::kRead) {
-    if (address - run.arguments_low < run.arguments_bytes || is_index(address)) return;
+    if (within(address, bytes, run.arguments_low, run.arguments_bytes) || is_index(address)) return;
   }
   Segment* segment = active->segments.find(address);
-  if (segment == nullptr) {
+  if (segment == nullptr || !within(address, bytes, segment->low, segment->bytes)) {
     fail_thread(address < 4096 ? "kernel touched a null pointer" : "kernel touched host memory",
                 address, bytes, code, cudaErrorIllegalAddress);
   }
@@ -100,7 +106,7 @@ void forget_checks(uintptr_t address, size_t bytes) {
 }
 
 void check_access(uintptr_t address, size_t bytes, Access access, const void* code) {
-  if (address - run.stack_low < run.stack_bytes) return;
+  if (within(address, bytes, run.stack_low, run.stack_bytes)) return;
   if (address - active->low < active->size) {
     check_device(address, bytes, access, code);
   } else {
@@ -161,6 +167,30 @@ void fail_alignment(const AlignmentSite* site, uintptr_t address, const void* co
   std::abort();
 }
 
+// The start of what -fsanitize=bounds-strict says.
+struct BoundsSite {
+  const char* file;
+  uint32_t line;
+  uint32_t column;
+};
+
+void fail_bounds(const BoundsSite* site, uintptr_t index) {
+  const std::string where = "index " + std::to_string(static_cast<intptr_t>(index)) + " at " +
+                            site->file + ":" + std::to_string(site->line);
+  if (!in_kernel) {
+    std::fprintf(stderr, "simt: out of bounds of an array of the host: %s\n", where.c_str());
+    std::abort();
+  }
+  in_kernel = false;
+  report_thread("out of bounds of an array", where, 0, cudaErrorIllegalAddress);
+  block().abandon();
+}
+
+void check_block(const void* data, size_t bytes, Access access, const void* code) {
+  if (!in_kernel || bytes == 0) return;
+  check_access(reinterpret_cast<uintptr_t>(data), bytes, access, code);
+}
+
 }  // namespace
 
 // The compiler calls them; nothing declares them.
@@ -188,8 +218,35 @@ void __ubsan_handle_type_mismatch_v1(AlignmentSite* site, uintptr_t address) {
 void __ubsan_handle_type_mismatch_v1_abort(AlignmentSite* site, uintptr_t address) {
   fail_alignment(site, address, SIMT_CODE);
 }
+void __ubsan_handle_out_of_bounds(BoundsSite* site, uintptr_t index) { fail_bounds(site, index); }
+void __ubsan_handle_out_of_bounds_abort(BoundsSite* site, uintptr_t index) {
+  fail_bounds(site, index);
+}
 void __tsan_vptr_read(void** address) { __tsan_read8(address); }
 void __tsan_vptr_update(void** address, void*) { __tsan_write8(address); }
+}
+
+// See simt_memory.h.
+extern "C" {
+void* ncscope_simt_memcpy(void* to, const void* from, size_t bytes) {
+  check_block(from, bytes, Access::kRead, SIMT_CODE);
+  check_block(to, bytes, Access::kWrite, SIMT_CODE);
+  return std::memcpy(to, from, bytes);
+}
+void* ncscope_simt_memmove(void* to, const void* from, size_t bytes) {
+  check_block(from, bytes, Access::kRead, SIMT_CODE);
+  check_block(to, bytes, Access::kWrite, SIMT_CODE);
+  return std::memmove(to, from, bytes);
+}
+void* ncscope_simt_memset(void* to, int value, size_t bytes) {
+  check_block(to, bytes, Access::kWrite, SIMT_CODE);
+  return std::memset(to, value, bytes);
+}
+int ncscope_simt_memcmp(const void* a, const void* b, size_t bytes) {
+  check_block(a, bytes, Access::kRead, SIMT_CODE);
+  check_block(b, bytes, Access::kRead, SIMT_CODE);
+  return std::memcmp(a, b, bytes);
+}
 }
 
 #endif  // NCSCOPE_SIMT_HOOKS
