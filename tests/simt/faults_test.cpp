@@ -92,6 +92,9 @@ INSTANTIATE_TEST_SUITE_P(
         Case{Planted::kCompareBeyond, "out of bounds read", cudaErrorIllegalAddress},
         Case{Planted::kBeyondOwnArray, "out of bounds of an array", cudaErrorIllegalAddress},
         Case{Planted::kBeyondInnerArray, "out of bounds of an array", cudaErrorIllegalAddress},
+        Case{Planted::kWriteToConstant, "write to constant memory", cudaErrorIllegalAddress},
+        Case{Planted::kGlobalConstant, "kernel touched host memory", cudaErrorIllegalAddress},
+        Case{Planted::kGlobalVariable, "kernel touched host memory", cudaErrorIllegalAddress},
         Case{Planted::kMisaligned, "misaligned access", cudaErrorMisalignedAddress}),
     name_of);
 
@@ -125,11 +128,29 @@ TEST_F(FaultyMemory, NullPointer) {
   expect_found("kernel touched a null pointer", cudaErrorIllegalAddress);
 }
 
-TEST_F(FaultyMemory, WriteToConstant) {
-  static constexpr int kConstant[128] = {1};
+constexpr int kConstants[128] = {1};
+int variables[128] = {1};
+
+TEST_F(FaultyMemory, ConstantsOfTheHost) {
+  static constexpr int kOwn[128] = {1};
+  for (const int* constants : {kConstants, kOwn}) {
+    reset();
+    clear_findings();
+    const auto out = device_array<int>(128);
+    ASSERT_EQ(add_to(nullptr, constants, 1, out.get(), 128), cudaSuccess);
+    expect_found("kernel touched host memory", cudaErrorIllegalAddress);
+  }
+}
+
+TEST_F(FaultyMemory, VariablesOfTheHost) {
+  static int own[128];
   const auto data = upload(std::vector<int>(128, 1));
-  ASSERT_EQ(add_to(nullptr, data.get(), 1, const_cast<int*>(kConstant), 128), cudaSuccess);
-  expect_found("write to constant memory", cudaErrorIllegalAddress);
+  for (int* out : {variables, own}) {
+    reset();
+    clear_findings();
+    ASSERT_EQ(add_to(nullptr, data.get(), 1, out, 128), cudaSuccess);
+    expect_found("kernel touched host memory", cudaErrorIllegalAddress);
+  }
 }
 
 TEST_F(FaultyMemory, PinnedMemoryHasBounds) {

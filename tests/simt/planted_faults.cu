@@ -7,6 +7,13 @@ namespace {
 
 constexpr unsigned kAll = 0xffffffffu;
 
+// Of the host, as nothing says that they are the card's.
+const int constants[64] = {1};
+int variables[64];
+
+__device__ __attribute__((noinline)) int first_of(const int* values) { return values[0]; }
+__device__ __attribute__((noinline)) void set_first(int* values, int x) { values[0] = x; }
+
 // One place in the source, and two in a kernel that calls it twice.
 __device__ __attribute__((noinline)) int next_lane(int x) { return __shfl_down_sync(kAll, x, 1); }
 __device__ __forceinline__ void everybody() { __syncthreads(); }
@@ -161,6 +168,17 @@ __global__ void planted_kernel(Planted fault, int* data, int* out) {
       }
       break;
     }
+    case Planted::kWriteToConstant: {
+      static constexpr int kTable[2] = {1, 2};
+      *const_cast<volatile int*>(kTable + data[i]) = 3;
+      break;
+    }
+    case Planted::kGlobalConstant:
+      out[i] = first_of(constants + t);
+      break;
+    case Planted::kGlobalVariable:
+      set_first(variables + t, data[i]);
+      break;
     case Planted::kMisaligned:
       *reinterpret_cast<float4*>(out + 1) = make_float4(1, 2, 3, 4);
       break;

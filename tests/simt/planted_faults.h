@@ -35,6 +35,9 @@ enum class Planted {
   kCompareBeyond,
   kBeyondOwnArray,
   kBeyondInnerArray,
+  kWriteToConstant,
+  kGlobalConstant,
+  kGlobalVariable,
   kMisaligned,
 };
 // Launches a kernel with that fault: two blocks of 64 threads over 128 ints.

@@ -86,6 +86,9 @@ void check_elsewhere(uintptr_t address, size_t bytes, Access access, const void*
     fail_thread(address < 4096 ? "kernel touched a null pointer" : "kernel touched host memory",
                 address, bytes, code, cudaErrorIllegalAddress);
   }
+  if (!segment->is_kernels(address, bytes)) {
+    fail_thread("kernel touched host memory", address, bytes, code, cudaErrorIllegalAddress);
+  }
   if (!segment->writable) {
     if (access == Access::kRead) return;
     fail_thread("write to constant memory", address, bytes, code, cudaErrorIllegalAddress);

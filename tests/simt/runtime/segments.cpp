@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "tests/simt/runtime/kernel_data.h"
+
 namespace ncscope::simt {
 namespace {
 
@@ -16,6 +18,8 @@ int collect(dl_phdr_info* info, size_t, void* found) {
   std::vector<Segment>& segments = *static_cast<std::vector<Segment>*>(found);
   // What the loader protects after relocation: constants at the start of a writable segment.
   Segment relocated;
+  relocated.path = *info->dlpi_name == 0 ? "/proc/self/exe" : info->dlpi_name;
+  relocated.base = info->dlpi_addr;
   for (int i = 0; i < info->dlpi_phnum; ++i) {
     const ElfW(Phdr)& header = info->dlpi_phdr[i];
     if (header.p_type != PT_GNU_RELRO) continue;
@@ -27,6 +31,8 @@ int collect(dl_phdr_info* info, size_t, void* found) {
     const ElfW(Phdr)& header = info->dlpi_phdr[i];
     if (header.p_type != PT_LOAD) continue;
     Segment segment;
+    segment.path = relocated.path;
+    segment.base = relocated.base;
     segment.low = info->dlpi_addr + header.p_vaddr;
     segment.bytes = header.p_memsz;
     segment.writable = (header.p_flags & PF_W) != 0;
@@ -41,6 +47,8 @@ int collect(dl_phdr_info* info, size_t, void* found) {
 }
 
 }  // namespace
+
+void Segment::find_data() { kernel_data = find_kernel_data(path, base, low, bytes, writable); }
 
 void Segments::refresh() {
   unsigned long long changes = 0;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "tests/simt/runtime/shadow.h"
@@ -13,7 +14,22 @@ struct Segment {
   uintptr_t low = 0;
   size_t bytes = 0;
   bool writable = false;
-  Shadow shadow{};  // of a writable one
+  Shadow shadow{};                     // of a writable one
+  std::string path{};                  // of its module
+  uintptr_t base = 0;                  // where that is loaded
+  std::vector<uint8_t> kernel_data{};  // looked for when a kernel first comes
+
+  // Whether the bytes are a kernel's and not the host's.
+  bool is_kernels(uintptr_t address, size_t size) {
+    if (kernel_data.empty()) find_data();
+    for (size_t i = 0; i < size; ++i) {
+      if (kernel_data[address - low + i] == 0) return false;
+    }
+    return true;
+  }
+
+ private:
+  void find_data();
 };
 
 class Segments {

@@ -2,15 +2,13 @@
 
 #include <cxxabi.h>
 #include <dlfcn.h>
-#include <elf.h>
 
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <fstream>
 #include <map>
 #include <memory>
-#include <vector>
+
+#include "tests/simt/runtime/elf.h"
 
 namespace ncscope::simt {
 namespace {
@@ -23,30 +21,16 @@ std::string demangled(const char* name) {
 }
 
 // Kernels are often local to their file, so the loader has no name for them: the file's table of
-// symbols may. Empty: not there, or not a file that this reads.
+// symbols may. Empty: it has none.
 std::string local_name(const char* path, uint64_t offset) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  std::vector<char> bytes(file ? static_cast<size_t>(file.tellg()) : 0);
-  file.seekg(0);
-  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  Elf64_Ehdr header;
-  if (bytes.size() < sizeof header) return {};
-  std::memcpy(&header, bytes.data(), sizeof header);
-  if (header.e_shoff + uint64_t{header.e_shnum} * sizeof(Elf64_Shdr) > bytes.size()) return {};
-  std::vector<Elf64_Shdr> sections(header.e_shnum);
-  std::memcpy(sections.data(), bytes.data() + header.e_shoff, sections.size() * sizeof(Elf64_Shdr));
-  for (const Elf64_Shdr& section : sections) {
-    if (section.sh_type != SHT_SYMTAB || section.sh_link >= sections.size()) continue;
-    const Elf64_Shdr& strings = sections[section.sh_link];
-    for (uint64_t at = 0; at + sizeof(Elf64_Sym) <= section.sh_size; at += sizeof(Elf64_Sym)) {
-      Elf64_Sym symbol;
-      std::memcpy(&symbol, bytes.data() + section.sh_offset + at, sizeof symbol);
-      const bool function = ELF64_ST_TYPE(symbol.st_info) == STT_FUNC;
-      if (!function || offset - symbol.st_value >= symbol.st_size) continue;
-      return demangled(bytes.data() + strings.sh_offset + symbol.st_name);
+  std::string found;
+  for_each_symbol(path, [&](const char* name, const Elf64_Sym& symbol) {
+    const bool function = ELF64_ST_TYPE(symbol.st_info) == STT_FUNC;
+    if (found.empty() && function && offset - symbol.st_value < symbol.st_size) {
+      found = demangled(name);
     }
-  }
-  return {};
+  });
+  return found;
 }
 
 std::string find_name(const void* code) {
