@@ -55,6 +55,7 @@ class CardTest : public testing::Test {
     reset();
     clear_findings();
     set_order(Order::kRandom, 1);
+    set_copies(Copies::kStaged);
     set_devices(1);
     set_memory(size_t{64} << 20);
   }

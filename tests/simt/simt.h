@@ -32,6 +32,12 @@ void reset();
 enum class Order { kForward, kReverse, kRandom };
 void set_order(Order order, uint64_t seed = 0);
 
+// When an asynchronous copy reads pageable memory of the host: kStaged, before it returns. kLate,
+// as pinned memory is read, when the stream gets there; memory of both kinds must then hold what it
+// held at the call, or that is a finding.
+enum class Copies { kStaged, kLate };
+void set_copies(Copies copies);
+
 // Calls that can be made to fail. kLaunch, kMalloc, kPinned and kMemcpy (copies and memset) take a
 // cudaError_t, kBlas a cublasStatus_t, kSolver a cusolverStatus_t.
 enum class Fault { kLaunch, kMalloc, kPinned, kMemcpy, kBlas, kSolver };

@@ -80,6 +80,57 @@ TEST_F(Streams, PinnedBufferUsedTooEarlyShows) {
   EXPECT_EQ(upload_twice(true), 1);
 }
 
+// Copies an int of the host, and gives it another value before or after the wait.
+void copy_and_reuse(int* host, bool early) {
+  const Stream stream;
+  const Event copied;
+  const auto data = device_array<int>(1);
+  *host = 1;
+  ASSERT_EQ(cudaMemcpyAsync(data.get(), host, 4, cudaMemcpyHostToDevice, stream), cudaSuccess);
+  ASSERT_EQ(cudaEventRecord(copied, stream), cudaSuccess);
+  if (early) *host = 2;
+  EXPECT_EQ(cudaEventSynchronize(copied), early ? cudaErrorLaunchFailure : cudaSuccess);
+  *host = 2;
+  if (!early) {
+    EXPECT_EQ(download(data.get(), 1)[0], 1);
+  }
+}
+
+TEST_F(Streams, LateCopiesFindMemoryUsedTooEarly) {
+  set_copies(Copies::kLate);
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    set_order(Order::kRandom, seed);
+    const auto pinned = pinned_array<int>(1);
+    int pageable = 0;
+    for (int* const host : {pinned.get(), &pageable}) {
+      copy_and_reuse(host, false);
+      EXPECT_EQ(findings().size(), 0u);
+      copy_and_reuse(host, true);
+      ASSERT_EQ(findings().size(), 1u);
+      EXPECT_EQ(findings()[0].kind, "host memory changed before its copy");
+      clear_findings();
+      reset();
+    }
+  }
+}
+
+TEST_F(Streams, LateCopiesLookAtTheirRowsOnly) {
+  set_copies(Copies::kLate);
+  const Stream stream;
+  const auto data = device_array<char>(6);
+  char host[] = {1, 2, 3, 4, 5, 6};
+  ASSERT_EQ(cudaMemcpy2DAsync(data.get(), 2, host, 4, 2, 2, cudaMemcpyHostToDevice, stream),
+            cudaSuccess);
+  host[2] = host[3] = 9;
+  EXPECT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
+  EXPECT_EQ(download(data.get(), 4), (std::vector<char>{1, 2, 5, 6}));
+  ASSERT_EQ(cudaMemcpy2DAsync(data.get(), 2, host, 4, 2, 2, cudaMemcpyHostToDevice, stream),
+            cudaSuccess);
+  host[5] = 9;
+  EXPECT_EQ(cudaStreamSynchronize(stream), cudaErrorLaunchFailure);
+  EXPECT_EQ(findings().size(), 1u);
+}
+
 TEST_F(Streams, PinnedResultReadTooEarlyShows) {
   const Stream stream;
   const auto pinned = pinned_array<int>(1);

@@ -19,7 +19,15 @@ Samples some_samples() {
   return make_clusters({.rows = 5000, .dim = 12, .num_classes = 9, .within_std = 0.2, .seed = 3});
 }
 
-class StreamsTest : public HostCardTest {};
+// Memory of the host that is used again before its copy is done is a finding.
+class StreamsTest : public HostCardTest {
+ protected:
+  void SetUp() override { simt::set_copies(simt::Copies::kLate); }
+  void TearDown() override {
+    HostCardTest::TearDown();
+    simt::set_copies(simt::Copies::kStaged);
+  }
+};
 
 TEST_F(StreamsTest, SumsMayChangeDevicesBetweenAnyTwoBatches) {
   const Samples samples = some_samples();

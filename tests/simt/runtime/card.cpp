@@ -60,6 +60,7 @@ Card::Card()
     : random(number_of("NCSCOPE_SIMT_SEED", 1)),
       memory_bytes(number_of("NCSCOPE_SIMT_MEMORY", size_t{4} << 30)),
       devices(static_cast<int>(number_of("NCSCOPE_SIMT_DEVICES", 1))) {
+  if (number_of("NCSCOPE_SIMT_LATE_COPIES", 0) != 0) copies = Copies::kLate;
   plan_from_environment(faults);
 }
 
@@ -123,6 +124,11 @@ void set_order(Order order, uint64_t seed) {
   const Lock lock(card().mutex);
   card().order = order;
   card().random = Random(seed);
+}
+
+void set_copies(Copies copies) {
+  const Lock lock(card().mutex);
+  card().copies = copies;
 }
 
 void inject(Fault kind, int n, int code) {

@@ -50,6 +50,7 @@ struct Card {
 
   std::recursive_mutex mutex;
   Order order = Order::kRandom;
+  Copies copies = Copies::kStaged;
   Random random;
   size_t memory_bytes;
   int devices;

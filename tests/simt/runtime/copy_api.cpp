@@ -1,6 +1,7 @@
 // Copies and fills. One plan describes rows of bytes; a 1-D copy has one row.
 #include <cstring>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "cuda_runtime.h"
@@ -66,6 +67,30 @@ void copy_rows(const Plan& plan, Place to, Place from) {
   }
 }
 
+// The bytes of the host that a copy shall read, row after row.
+std::vector<char> capture(const Plan& plan) {
+  std::vector<char> bytes(plan.width * plan.height);
+  for (size_t row = 0; row < plan.height; ++row) {
+    std::memcpy(bytes.data() + row * plan.width, plan.from + row * plan.from_pitch, plan.width);
+  }
+  return bytes;
+}
+
+void expect_unchanged(const Plan& plan, const std::vector<char>& bytes) {
+  for (size_t row = 0; row < plan.height; ++row) {
+    const char* const now = plan.from + row * plan.from_pitch;
+    if (std::memcmp(now, bytes.data() + row * plan.width, plan.width) == 0) continue;
+    Finding finding;
+    finding.kind = "host memory changed before its copy";
+    finding.kernel = "a copy";
+    finding.address = reinterpret_cast<uintptr_t>(now);
+    finding.text = finding.kind + ": " + std::to_string(plan.height) + " x " +
+                   std::to_string(plan.width) + " bytes to the card, row " + std::to_string(row);
+    report(std::move(finding), cudaErrorLaunchFailure);
+    return;
+  }
+}
+
 // Takes a fault at once, or puts one that stays into the queue. True: the call ends with `status`.
 bool faulted(CUstream_st* stream, cudaError_t& status) {
   const cudaError_t code = static_cast<cudaError_t>(take_fault(Fault::kMemcpy));
@@ -92,15 +117,16 @@ cudaError_t copy(const Plan& plan, cudaMemcpyKind kind, cudaStream_t handle, boo
       !in_bounds(plan.from, from, plan.from_pitch, plan)) {
     return cudaErrorInvalidValue;
   }
-  if (from == Place::kPageable && to == Place::kDevice) {
-    const auto bytes = std::make_shared<std::vector<char>>(plan.width * plan.height);
-    Plan staged = plan;
-    staged.from = bytes->data();
-    staged.from_pitch = plan.width;
-    for (size_t row = 0; row < plan.height; ++row) {
-      std::memcpy(bytes->data() + row * plan.width, plan.from + row * plan.from_pitch, plan.width);
-    }
-    enqueue(stream, [staged, bytes, to, from] { copy_rows(staged, to, from); });
+  const bool late = card().copies == Copies::kLate;
+  if (to == Place::kDevice && from != Place::kDevice && (late || from == Place::kPageable)) {
+    const auto bytes = std::make_shared<const std::vector<char>>(capture(plan));
+    enqueue(stream, [plan, bytes, to, from, late] {
+      if (late) expect_unchanged(plan, *bytes);
+      Plan staged = plan;
+      staged.from = bytes->data();
+      staged.from_pitch = plan.width;
+      copy_rows(late ? plan : staged, to, from);
+    });
   } else {
     enqueue(stream, [plan, to, from] { copy_rows(plan, to, from); });
   }
