@@ -89,7 +89,8 @@ TEST_F(CudaPrograms, WhereThereIsNoCardAutoTakesTheProcessorAndCudaSaysWhy) {
     std::string why;
   } cases[] = {
       {no_card(), "cuda has no usable card"},
-      {card_with("NVIDIA_TF32_OVERRIDE", "1"), "would not compute exactly: expected the environment"},
+      {card_with("NVIDIA_TF32_OVERRIDE", "1"),
+       "would not compute exactly: expected the environment"},
       {{{kModule, "/nowhere/ncscope_cuda.so"}}, "not part of this installation"},
       {{{kModule, cli_program()}}, "cuda cannot be loaded"},
       {{{kModule, variable("NCSCOPE_TEST_OTHER_MODULE", NCSCOPE_CUDA_OTHER_MODULE)}},
