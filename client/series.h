@@ -23,7 +23,8 @@ struct BatchBytes {
 
 // Streams batches of one rank. Batches that are not acknowledged are kept, up to the window of
 // ClientOptions, and sent again after a lost connection, as is the classifier. A refusal throws
-// ServerError, from send() or a later call; what the server took before it stays.
+// ServerError, from send() or a later call; what the server took before it stays. So does
+// a server that is away for too long; NoProgress where it is lost over and over.
 class Series {
  public:
   Series(Series&&) noexcept;

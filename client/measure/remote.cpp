@@ -7,7 +7,6 @@ namespace {
 
 // 1 to 4 MiB is what gRPC moves best.
 constexpr size_t kBatchBytes = size_t{1} << 20;
-constexpr int kMaxRewinds = 5;
 
 v1::Open open_request(const BatchSpec& spec, const MeasureOptions& options) {
   v1::Open open;
@@ -54,15 +53,22 @@ v1::Report remote_report(client::Client& client, const files::SampleSet& set,
   const size_t classes = set.check_labels(options.num_classes, options.ignore_index);
   const BatchSpec spec = batch_spec(set, classes, options);
   const v1::Open open = open_request(spec, options);
-  for (int rewinds = 0;; ++rewinds) {
+  uint64_t furthest = 0;
+  int futile = 0;  // rewinds since then
+  for (bool first = true;; first = false) {
     client::Series series = client.open(open);
     // What an earlier call has left may be of other data; after a rewind it is our own.
-    if (rewinds == 0) series.rewind();
+    if (first) series.rewind();
     try {
       v1::Closed closed = stream_set(series, set, spec, progress);
       return std::move(*closed.mutable_report());
-    } catch (const client::Rewound&) {
-      if (rewinds == kMaxRewinds) throw;
+    } catch (const client::Rewound& rewound) {
+      if (rewound.acknowledged() > furthest) {
+        furthest = rewound.acknowledged();
+        futile = 0;
+      } else if (++futile >= client::kMaxFutileRecoveries) {
+        throw client::NoProgress(furthest, "it lost what it had received", client.address());
+      }
     }
   }
 }

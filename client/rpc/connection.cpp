@@ -82,6 +82,10 @@ void Connection::check(const grpc::Status& status) const {
 }
 
 void Connection::fail(const grpc::Status& status) const {
+  // Calls that we cancel ourselves end without a look at their status.
+  if (status.error_code() == grpc::StatusCode::CANCELLED) {
+    fail({grpc::StatusCode::UNAVAILABLE, "the server ended the call"});
+  }
   throw ServerError(status_code_name(status.error_code()), status.error_message(), address_);
 }
 

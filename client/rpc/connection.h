@@ -28,7 +28,8 @@ class Connection {
   void set_deadline(grpc::ClientContext& context, std::chrono::milliseconds timeout) const;
   void set_deadline(grpc::ClientContext& context) const;
 
-  // Throws ServerError unless `status` is ok.
+  // Throws ServerError unless `status` is ok; UNAVAILABLE where a server that stops cancelled the
+  // call.
   void check(const grpc::Status& status) const;
   [[noreturn]] void fail(const grpc::Status& status) const;
 

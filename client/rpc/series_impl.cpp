@@ -53,7 +53,7 @@ bool is_lost(const grpc::Status& status) {
 
 Series::Impl::Impl(std::shared_ptr<Connection> connection, v1::Open open)
     : connection_(std::move(connection)), open_(std::move(open)) {
-  next_sequence_ = opened_at_ = start_call();
+  next_sequence_ = opened_at_ = furthest_ = start_call();
 }
 
 uint64_t Series::Impl::start_call() {
@@ -122,29 +122,47 @@ void Series::Impl::forget_received() {
 
 void Series::Impl::recover() {
   const auto deadline = std::chrono::steady_clock::now() + connection_->options().reconnect_timeout;
-  grpc::Status status = call_->finish();
-  while (is_lost(status)) {
+  while (true) {
+    grpc::Status status = call_->finish();
+    if (status.ok()) status = {grpc::StatusCode::INTERNAL, "ended the stream before Close"};
+    if (!is_lost(status)) connection_->fail(status);
+    require_progress(status);
+    if (!reopen(deadline)) connection_->fail(status);
+    ++futile_recoveries_;  // until a batch is acknowledged
+    if (replay()) return;
+  }
+}
+
+void Series::Impl::require_progress(const grpc::Status& status) {
+  if (call_->received() > furthest_) {
+    furthest_ = call_->received();
+    futile_recoveries_ = 0;
+  }
+  if (futile_recoveries_ >= kMaxFutileRecoveries) {
+    throw NoProgress(furthest_, status.error_message(), connection_->address());
+  }
+}
+
+bool Series::Impl::reopen(std::chrono::steady_clock::time_point deadline) {
+  while (true) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
         deadline - std::chrono::steady_clock::now());
-    if (left.count() <= 0 || !connection_->wait_for_server(left)) break;
+    if (left.count() <= 0 || !connection_->wait_for_server(left)) return false;
     try {
       const uint64_t wanted = start_call();
       const uint64_t oldest = kept_.empty() ? next_sequence_ : kept_.front().sequence;
-      if (wanted < oldest) throw Rewound(wanted, connection_->address());
+      if (wanted < oldest) throw Rewound(wanted, furthest_, connection_->address());
       if (wanted > std::max(next_sequence_, opened_at_)) {
         connection_->fail(
             {grpc::StatusCode::ABORTED, "batches from elsewhere came to this series"});
       }
-      if (replay()) return;
-      status = call_->finish();
+      return true;
     } catch (const ServerError& error) {
       if (error.code() != status_code_name(grpc::StatusCode::UNAVAILABLE)) throw;
       // A server that is shutting down still answers; give it time to go and come back.
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
   }
-  if (status.ok()) status = {grpc::StatusCode::INTERNAL, "ended the stream before Close"};
-  connection_->fail(status);
 }
 
 bool Series::Impl::replay() {

@@ -34,10 +34,14 @@ class Series::Impl {
 
   // Starts a call; returns the sequence number that the server wants. Throws ServerError.
   uint64_t start_call();
-  // Sends again what the server lacks; false if the connection is lost once more.
-  bool replay();
   // Ends a failed call; reconnects if the connection was lost, else throws what the server said.
   void recover();
+  // Of a call that was lost: throws NoProgress where recoveries led nowhere often enough.
+  void require_progress(const grpc::Status& status);
+  // Starts a call anew; false if no server takes it until `deadline`.
+  bool reopen(std::chrono::steady_clock::time_point deadline);
+  // Sends again what the server lacks; false if the connection is lost once more.
+  bool replay();
   void forget_received();
 
   std::shared_ptr<Connection> connection_;
@@ -46,7 +50,9 @@ class Series::Impl {
   uint64_t next_sequence_ = 0;
   uint64_t opened_at_ = 0;  // what the server had before
   uint64_t max_message_bytes_ = 0;
-  std::deque<Kept> kept_;  // not acknowledged yet, ascending
+  uint64_t furthest_ = 0;      // most batches that were ever acknowledged
+  int futile_recoveries_ = 0;  // since then
+  std::deque<Kept> kept_;      // not acknowledged yet, ascending
   size_t kept_bytes_ = 0;
   std::vector<v1::StreamRequest> classifier_;
 };

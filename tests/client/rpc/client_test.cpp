@@ -3,12 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <future>
 
 #include "client/measure/local.h"
 #include "client/measure/remote.h"
 #include "kernels/backend.h"
 #include "tests/client/cli/cli.h"
+#include "tests/client/rpc/scripted_server.h"
 
 namespace ncscope::client {
 namespace {
@@ -66,20 +68,22 @@ TEST(ClientWithServer, StatesOfTwoRanksGiveTheReportOfTheWhole) {
   EXPECT_EQ(server.stop(), 0) << server.log();
 }
 
+// The code of the ServerError that a call throws, or OK.
+std::string code_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const ServerError& error) {
+    EXPECT_NE(error.text(), "");
+    return error.code();
+  }
+  return "OK";
+}
+
 TEST(ClientWithServer, ErrorsCarryTheServersTextAndCode) {
   ServerProcess server(testing::server_program());
   Client client(server.address());
   v1::SeriesKey key;
   key.set_run("unheard-of");
-  const auto code_of = [](const auto& call) -> std::string {
-    try {
-      call();
-    } catch (const ServerError& error) {
-      EXPECT_NE(error.text(), "");
-      return error.code();
-    }
-    return "OK";
-  };
   EXPECT_EQ(code_of([&] { client.report(key); }), "NOT_FOUND");
   EXPECT_EQ(code_of([&] { client.report(key, std::chrono::milliseconds(50)); }),
             "DEADLINE_EXCEEDED");
@@ -130,6 +134,38 @@ TEST(ClientWithServer, AFileIsStreamedToItsEndThroughACrashOfTheServer) {
   const auto device = make_device(Backend::kCpu);
   testing::expect_same_numbers(measure::local_report(*device, set, named("crash")), remote, 1e-10);
   EXPECT_EQ(server.stop(), 0) << server.log();
+}
+
+// As one whose card is lost over the report each time. The client keeps few of the batches.
+TEST(ClientOfScript, AFileIsNotStreamedForEverToAServerThatIsLostOverIt) {
+  const TemporaryFolder folder;
+  testing::ScriptedServer server;
+  testing::CallScript script;
+  script.next_sequence = 0;
+  script.end_at_close = true;
+  script.status = {grpc::StatusCode::UNAVAILABLE, "the card is lost"};
+  for (int i = 0; i < 100; ++i) server.next_call(script);
+  ClientOptions options;
+  options.window_bytes = size_t{2} << 20;
+  Client client(server.address(), options);
+  const files::SampleSet set(cluster_file(folder, 20'000, 64));  // 10 MB: 10 batches
+  EXPECT_THROW(measure::remote_report(client, set, named("lost")), NoProgress);
+  EXPECT_LE(server.opens().size(), 2u * (kMaxFutileRecoveries + 2));  // each rewind opens twice
+}
+
+// A server that stops cancels the calls that are left.
+TEST(ClientOfScript, ACallThatTheServerCancelledIsUnavailable) {
+  testing::ScriptedServer server;
+  server.end_others_with(grpc::Status::CANCELLED);
+  Client client(server.address());
+  v1::Open open;
+  StatisticsBundle bundle;
+  bundle.statistics = Statistics::empty(3, 4, DType::kFloat32);
+  EXPECT_EQ(code_of([&] { client.report(open.key()); }), "UNAVAILABLE");
+  EXPECT_EQ(code_of([&] { client.statistics(open.key()); }), "UNAVAILABLE");
+  EXPECT_EQ(code_of([&] { client.put_statistics(open, bundle); }), "UNAVAILABLE");
+  EXPECT_EQ(code_of([&] { client.watch({}, [](const v1::Report&) { return true; }); }),
+            "UNAVAILABLE");
 }
 
 TEST(ClientWithServer, NoServerIsUnavailable) {

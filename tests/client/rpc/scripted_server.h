@@ -35,6 +35,8 @@ class ScriptedServer final : public v1::NeuralCollapseService::Service {
 
   const std::string& address() const { return address_; }
   void shut_down();
+  // How calls other than Stream end.
+  void end_others_with(grpc::Status status) { others_ = std::move(status); }
   // Acknowledges what the present call has received.
   void acknowledge_all();
 
@@ -48,6 +50,23 @@ class ScriptedServer final : public v1::NeuralCollapseService::Service {
   grpc::Status Stream(
       grpc::ServerContext* context,
       grpc::ServerReaderWriter<v1::StreamResponse, v1::StreamRequest>* stream) override;
+
+  grpc::Status GetReport(grpc::ServerContext*, const v1::GetReportRequest*,
+                         v1::GetReportResponse*) override {
+    return others_;
+  }
+  grpc::Status WatchReports(grpc::ServerContext*, const v1::WatchReportsRequest*,
+                            grpc::ServerWriter<v1::WatchReportsResponse>*) override {
+    return others_;
+  }
+  grpc::Status GetStatistics(grpc::ServerContext*, const v1::GetStatisticsRequest*,
+                             grpc::ServerWriter<v1::GetStatisticsResponse>*) override {
+    return others_;
+  }
+  grpc::Status PutStatistics(grpc::ServerContext*, grpc::ServerReader<v1::PutStatisticsRequest>*,
+                             v1::PutStatisticsResponse*) override {
+    return others_;
+  }
 
  private:
   CallScript take_script();
@@ -65,6 +84,7 @@ class ScriptedServer final : public v1::NeuralCollapseService::Service {
   uint64_t most_unacknowledged_ = 0;
   grpc::ServerReaderWriter<v1::StreamResponse, v1::StreamRequest>* present_call_ = nullptr;
   std::string address_;
+  grpc::Status others_ = grpc::Status::OK;  // set before the calls
   std::unique_ptr<grpc::Server> server_;
 };
 

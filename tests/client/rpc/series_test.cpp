@@ -197,6 +197,57 @@ TEST_F(SeriesTest, ClosesAgainAfterAConnectionLostAtClose) {
   expect_batches(3);
 }
 
+// A server whose card is lost over the same batches each time: it would be for ever.
+TEST_F(SeriesTest, GivesUpWhereRecoveriesLeadNowhere) {
+  CallScript script;  // takes two batches more, and is lost in the next
+  script.end_after = 3;
+  script.status = kLost;
+  server_.next_call(script);
+  script.next_sequence = 2;
+  script.end_after = 1;
+  for (int i = 0; i < 20; ++i) server_.next_call(script);
+  Client client = connect();
+  Series series = client.open(test_open());
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    try {
+      if (attempt == 0) send_batches(series, 10);
+      series.close();
+      FAIL() << "expected NoProgress";
+    } catch (const NoProgress& error) {
+      EXPECT_EQ(error.code(), "UNAVAILABLE");
+      EXPECT_EQ(error.text(),
+                "lost 4 times in a row with 2 batches acknowledged and no more, last by: connection"
+                " lost; its log says more; mend the cause, then stream the epoch again");
+    }
+    EXPECT_EQ(server_.opens().size(), 1u + kMaxFutileRecoveries);
+  }
+}
+
+TEST_F(SeriesTest, GivesUpWhereEachCloseIsLost) {
+  CallScript script;
+  script.end_at_close = true;
+  script.status = kLost;
+  for (int i = 0; i < 20; ++i) server_.next_call(script);
+  Client client = connect();
+  Series series = client.open(test_open());
+  send_batches(series, 3);
+  EXPECT_THROW(series.close(), NoProgress);
+  // One more where the first close came before the acknowledgement of the last batch.
+  EXPECT_LE(server_.opens().size(), 2u + kMaxFutileRecoveries);
+}
+
+TEST_F(SeriesTest, GoesOnAsLongAsBatchesAreAcknowledged) {
+  CallScript script;
+  script.end_after = 1;
+  script.status = kLost;
+  for (int i = 0; i < 5 * kMaxFutileRecoveries; ++i) server_.next_call(script);
+  Client client = connect();
+  Series series = client.open(test_open());
+  send_batches(series, 20);
+  series.close();
+  expect_batches(20);
+}
+
 TEST_F(SeriesTest, CarriesTheServersRefusal) {
   CallScript script;
   script.end_after = 2;

@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 
-from .errors import Cancelled, NcscopeError, ServerError, Unavailable, from_rpc
+from .errors import NcscopeError, ServerError, Unavailable, from_rpc
 from .v1 import service_pb2
 
 
@@ -75,9 +75,7 @@ class StreamCall:
             for response in self._call:
                 self._apply(response)
         except grpc.RpcError as rpc_error:
-            error = from_rpc(rpc_error)
-            if isinstance(error, Cancelled) and not self._cancelled:
-                error = Unavailable("the server ended the call")
+            error = from_rpc(rpc_error, self._cancelled)
         except Exception as unexpected:  # must not leave a caller waiting
             error = ServerError(f"the server's answer could not be read: {unexpected!r}")
         with self._changed:

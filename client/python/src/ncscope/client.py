@@ -51,6 +51,7 @@ class Client:
         else:
             self._channel = grpc.secure_channel(address, credentials, options=CHANNEL_OPTIONS)
         self._calls = callables(self._channel)
+        self._closed = False
 
     def stream(
         self,
@@ -158,7 +159,7 @@ class Client:
                 run=run, include_existing=include_existing, include_classes=classes
             )
         )
-        return _watch(call)
+        return self._watch(call)
 
     def delete(self, run: str) -> int:
         """Deletes a run with its unfinished epochs; returns how many reports it had."""
@@ -174,7 +175,7 @@ class Client:
         try:
             return read_statistics(call)
         except grpc.RpcError as error:
-            raise from_rpc(error) from None
+            raise from_rpc(error, self._closed) from None
 
     def wait_ready(self, timeout: float = 10.0) -> None:
         """Waits until the server serves; raises Unavailable after `timeout` seconds."""
@@ -185,7 +186,8 @@ class Client:
             time.sleep(0.05)
 
     def close(self) -> None:
-        """Closes the connection; streams of it end."""
+        """Closes the connection; calls and streams of it end with Cancelled."""
+        self._closed = True
         self._channel.close()
 
     def __enter__(self) -> Client:
@@ -205,7 +207,7 @@ class Client:
                 request, timeout=self.timeout if timeout is None else timeout
             )
         except grpc.RpcError as error:
-            raise from_rpc(error) from None
+            raise from_rpc(error, self._closed) from None
 
     def _pages(self, method: str, request: Any) -> Iterator[Any]:
         while True:
@@ -215,15 +217,14 @@ class Client:
                 return
             request.page_token = page.next_page_token
 
-
-def _watch(call: Any) -> Iterator[Report]:
-    try:
-        for answer in call:
-            yield Report.from_message(answer.report)
-    except grpc.RpcError as error:
-        raise from_rpc(error) from None
-    finally:
-        call.cancel()
+    def _watch(self, call: Any) -> Iterator[Report]:
+        try:
+            for answer in call:
+                yield Report.from_message(answer.report)
+        except grpc.RpcError as error:
+            raise from_rpc(error, self._closed) from None
+        finally:
+            call.cancel()
 
 
 def _key(run: str, epoch: int, split: str, layer: str) -> types_pb2.SeriesKey:

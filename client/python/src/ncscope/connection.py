@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,10 +18,15 @@ from .errors import (
     DataLoss,
     DeadlineExceeded,
     NcscopeError,
+    NoProgress,
     Unavailable,
     from_rpc,
 )
 from .v1 import report_pb2, service_pb2
+
+# How often in a row a stream recovers from a lost connection without a batch being acknowledged
+# that was not before: a server that is lost over the same batches each time would be for ever.
+MAX_FUTILE_RECOVERIES = 3
 
 
 @dataclass(frozen=True)
@@ -56,11 +62,15 @@ class Connection:
         self._classifier: list[bytes] = []
         self._close: bytes | None = None
         self._failure: NcscopeError | None = None
+        self._cancelled = threading.Event()
+        self._newest: Any = None  # the call that began last
         self._call = self._connect()
         opened = self._call.opened
         assert opened is not None
         self.backlog = Backlog(opened.next_sequence if resume else 0)
         self.max_message_bytes = opened.max_message_bytes
+        self._furthest = opened.next_sequence  # most batches that were ever acknowledged
+        self._futile_recoveries = 0  # since then
 
     @property
     def received(self) -> int:
@@ -106,13 +116,21 @@ class Connection:
         return closed.report if closed.HasField("report") else None
 
     def cancel(self) -> None:
-        """Ends the call at once."""
-        self._call.cancel()
+        """Ends the call, and a recovery, at once; from any thread."""
+        self._cancelled.set()
+        self._newest.cancel()
+
+    def _begun(self, call: Any) -> None:
+        """Has cancel() end this call."""
+        self._newest = call
+        if self._cancelled.is_set():  # cancel() may have come before, and ended another one
+            call.cancel()
 
     def _connect(self) -> StreamCall:
         """Starts a call and waits for Opened."""
         request = service_pb2.StreamRequest(open=self._open).SerializeToString()
         call = StreamCall(self._calls["Stream"], request)
+        self._begun(call)
         in_time = call.wait(lambda: call.opened is not None, self._options.timeout)
         if call.error is not None:
             raise call.error
@@ -149,24 +167,41 @@ class Connection:
         """
         if not isinstance(error, Unavailable):
             self._fail(error)
+        self._require_progress(error)
         deadline = time.monotonic() + self._options.resume_timeout
         delay = 0.1
         while True:
             if time.monotonic() + delay > deadline:
                 self._fail(error)
-            time.sleep(delay)
+            if self._cancelled.wait(delay):
+                self._fail(Cancelled("the stream was cancelled"))
             delay = min(2 * delay, 2.0)
             try:
                 self._go_on(self._connect())
+                self._futile_recoveries += 1  # until a batch is acknowledged
                 return False
             except Unavailable:
                 continue
-            except ValueError:  # of gRPC: the client, and its channel, are closed
-                self._fail(Cancelled("the client was closed"))
             except NcscopeError as refusal:
                 if isinstance(refusal, AlreadyExists) and self._close is not None:
                     return True
                 self._fail(refusal)
+            except ValueError:  # of gRPC: the client, and its channel, are closed
+                self._fail(Cancelled("the client was closed"))
+
+    def _require_progress(self, error: NcscopeError) -> None:
+        """Raises NoProgress if recoveries have led nowhere often enough."""
+        if self._call.received > self._furthest:
+            self._furthest = self._call.received
+            self._futile_recoveries = 0
+        if self._futile_recoveries >= MAX_FUTILE_RECOVERIES:
+            self._fail(
+                NoProgress(
+                    f"the server was lost {MAX_FUTILE_RECOVERIES + 1} times in a row with "
+                    f"{self._furthest} batches acknowledged and no more, last by: {error}; its "
+                    "log says more; mend the cause, then stream the epoch again"
+                )
+            )
 
     def _go_on(self, call: StreamCall) -> None:
         """Sends again what the server does not have."""
@@ -194,17 +229,20 @@ class Connection:
     def _report_made_meanwhile(self) -> report_pb2.Report:
         """Fetches the report that the server made of this attempt while it was out of reach."""
         request = service_pb2.GetReportRequest(key=self._open.key)
+        call = self._calls["GetReport"].future(request, timeout=self._options.timeout)
+        self._begun(call)
         try:
-            answer = self._calls["GetReport"](request, timeout=self._options.timeout)
+            report: report_pb2.Report = call.result().report
+        except grpc.FutureCancelledError:
+            raise Cancelled("the stream was cancelled") from None
         except grpc.RpcError as error:
-            raise from_rpc(error) from None
-        report: report_pb2.Report = answer.report
+            raise from_rpc(error, cancelled=False) from None
         if report.attempt != self._open.attempt:
             raise AlreadyExists(f"attempt {report.attempt} replaced attempt {self._open.attempt}")
         return report
 
     def _fail(self, error: NcscopeError) -> NoReturn:
         """Ends the connection with `error`, which every later use raises too."""
-        self._call.cancel()
+        self._newest.cancel()
         self._failure = error
         raise error

@@ -33,6 +33,10 @@ class Unavailable(NcscopeError, ConnectionError):
     """The server cannot be reached, or went away."""
 
 
+class NoProgress(Unavailable):
+    """The server was lost again after several recoveries that led nowhere."""
+
+
 class DeadlineExceeded(NcscopeError, TimeoutError):
     """The answer did not come in time."""
 
@@ -50,7 +54,7 @@ class PermissionDenied(NcscopeError, PermissionError):
 
 
 class Cancelled(NcscopeError):
-    """The call was cancelled."""
+    """The caller cancelled the call, or closed the client."""
 
 
 class Unimplemented(NcscopeError, NotImplementedError):
@@ -79,8 +83,13 @@ _BY_CODE: dict[grpc.StatusCode, type[NcscopeError]] = {
 }
 
 
-def from_rpc(error: grpc.RpcError) -> NcscopeError:
-    """Turns the status of a failed call into the exception of its cause."""
+def from_rpc(error: grpc.RpcError, cancelled: bool) -> NcscopeError:
+    """Turns the status of a failed call into the exception of its cause.
+
+    `cancelled` says whether the caller has cancelled it; else a server that stops has.
+    """
     code = error.code() if hasattr(error, "code") else grpc.StatusCode.UNKNOWN
+    if code is grpc.StatusCode.CANCELLED and not cancelled:
+        return Unavailable("the server ended the call")
     text = (error.details() if hasattr(error, "details") else None) or str(error)
     return _BY_CODE.get(code, ServerError)(text)

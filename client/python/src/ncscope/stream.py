@@ -23,7 +23,8 @@ class Stream:
 
     Batches travel in the background: a refusal is raised by the next `add`, by `flush` or by
     `close`. What came before a refused batch stays; a new stream with `resume=True` goes on there.
-    If the server goes away the stream reconnects, and sends again what was not acknowledged.
+    If the server goes away the stream reconnects, and sends again what was not acknowledged. It
+    raises Unavailable for a server that stays away, NoProgress for one that is lost over and over.
     Streaming the same batches once more does no harm: the server knows them by number and content.
     """
 
@@ -127,7 +128,10 @@ class Stream:
         return self._report
 
     def cancel(self) -> None:
-        """Leaves without closing the rank; the server keeps the batches it has acknowledged."""
+        """Leaves without closing the rank; the server keeps the batches it has acknowledged.
+
+        Another thread may call it: whatever waits in the stream raises Cancelled.
+        """
         if self._connection is not None:
             self._connection.cancel()
         self._closed = True

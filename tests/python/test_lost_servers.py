@@ -1,0 +1,189 @@
+"""Servers that are lost over and over, that stop under a call, or that a caller leaves."""
+
+import contextlib
+import threading
+import time
+
+import grpc
+import ncscope
+import numpy as np
+import pytest
+from ncscope import errors
+from ncscope.connection import MAX_FUTILE_RECOVERIES
+
+from scripted import ScriptedServer
+
+PATIENT = ncscope.StreamOptions(timeout=30, resume_timeout=30)
+
+
+@contextlib.contextmanager
+def scripted(*scripts, **options):
+    server = ScriptedServer(scripts, **options)
+    try:
+        with ncscope.Client(server.address, timeout=30) as client:
+            yield server, client
+    finally:
+        server.stop()
+
+
+def stream_of(client):
+    return client.stream("run", 0, num_classes=2, options=PATIENT)
+
+
+def add(opened, batches):
+    for _ in range(batches):
+        opened.add(np.zeros((4, 3)), np.zeros(4, np.int64))
+
+
+def test_recoveries_that_lead_nowhere_end():
+    """Two batches are taken; the third brings the server down each time."""
+    again = {"next": 2, "end": 1}
+    with scripted({"end": 3}, *[again] * 20) as (server, client):
+        opened = stream_of(client)
+        add(opened, 5)
+        text = r"lost 4 times in a row with 2 batches acknowledged.*card is lost.*its log"
+        for _ in range(2):  # and again, without another try
+            with pytest.raises(errors.NoProgress, match=text):
+                opened.flush()
+        assert server.opens == 1 + MAX_FUTILE_RECOVERIES
+        assert issubclass(errors.NoProgress, errors.Unavailable)
+
+
+def test_closes_that_are_lost_each_time_end():
+    """Batches that are sent anew, and acknowledged anew, are no progress."""
+    with scripted(*[{"next": 0, "end": "close"}] * 20) as (server, client):
+        opened = stream_of(client)
+        add(opened, 5)
+        opened.flush()
+        with pytest.raises(errors.NoProgress, match="with 5 batches"):
+            opened.close()
+        assert server.opens <= 2 + MAX_FUTILE_RECOVERIES
+
+
+def test_recoveries_go_on_as_long_as_batches_are_acknowledged():
+    losses = 2 * MAX_FUTILE_RECOVERIES
+    with scripted(*[{"end": 1}] * losses) as (server, client):
+        opened = stream_of(client)
+        add(opened, losses + 1)
+        assert opened.close() is None
+        assert server.opens == losses + 1
+
+
+def test_a_server_that_refuses_to_open_is_waited_for():
+    """It is shutting down, or its card is lost and it has yet to end: no recovery at all."""
+    refusals = 2 * MAX_FUTILE_RECOVERIES
+    with scripted({"end": 1}, *[{"end": "open"}] * refusals) as (server, client):
+        opened = stream_of(client)
+        add(opened, 3)
+        assert opened.close() is None
+        assert server.opens == refusals + 2
+
+
+def cancelled_while(opened, begun, call):
+    """Runs `call` in a thread, cancels once `begun`; returns what it raised and how fast."""
+    raised = []
+
+    def work():
+        try:
+            call()
+        except errors.NcscopeError as error:
+            raised.append(error)
+
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    begun()
+    begin = time.monotonic()
+    opened.cancel()
+    worker.join(20)
+    assert not worker.is_alive(), "cancel() did not end what waits"
+    return raised, time.monotonic() - begin
+
+
+def test_cancel_ends_a_wait_between_two_tries():
+    with scripted({"end": 1}, *[{"end": "open"}] * 1000) as (server, client):
+        opened = stream_of(client)
+        add(opened, 1)
+
+        def begun():
+            while server.opens < 4:  # the next try is more than a second away
+                time.sleep(0.01)
+            time.sleep(0.1)
+
+        raised, seconds = cancelled_while(opened, begun, opened.flush)
+        assert [type(error) for error in raised] == [errors.Cancelled]
+        assert seconds < 0.5
+        assert server.opens == 4
+
+
+def test_cancel_ends_a_reopening():
+    with scripted({"end": 1}, {"end": "hang"}) as (server, client):
+        opened = stream_of(client)
+        add(opened, 1)
+        raised, seconds = cancelled_while(opened, server.waiting.wait, opened.flush)
+        assert [type(error) for error in raised] == [errors.Cancelled]
+        assert seconds < 5
+        assert server.opens == 2
+        with pytest.raises(errors.Cancelled):
+            opened.flush()
+
+
+def test_calls_that_a_stopping_server_cancels_are_unavailable():
+    with scripted() as (_, client):
+        for call in (
+            lambda: client.report("run", 0),
+            client.runs,
+            lambda: client.reports("run"),
+            lambda: client.delete("run"),
+            lambda: client.statistics("run", 0),
+            lambda: list(client.watch("run")),
+        ):
+            with pytest.raises(errors.Unavailable, match="the server ended the call"):
+                call()
+
+
+@pytest.mark.parametrize("name", ["report", "watch", "statistics"])
+def test_calls_of_a_client_that_is_closed_are_cancelled(name):
+    with scripted(others="hang") as (server, client):
+        call = {
+            "report": lambda: client.report("run", 0),
+            "watch": lambda: list(client.watch("run")),
+            "statistics": lambda: client.statistics("run", 0),
+        }[name]
+        closer = threading.Thread(target=lambda: (server.waiting.wait(), client.close()))
+        closer.start()
+        with pytest.raises(errors.Cancelled):
+            call()
+        closer.join(20)
+
+
+def test_a_refusal_to_open_anew_is_said():
+    """One that is a ValueError, as is gRPC's own for a client that was closed."""
+    refusal = (grpc.StatusCode.INVALID_ARGUMENT, "expected dim d in [1, 2]")
+    with scripted({"end": 1}, {"end": "open", "status": refusal}) as (_, client):
+        opened = stream_of(client)
+        add(opened, 1)
+        with pytest.raises(errors.InvalidArgument, match="dim d"):
+            opened.flush()
+
+
+REPORTED_MEANWHILE = (
+    {"end": "close"},
+    {"end": "open", "status": (grpc.StatusCode.ALREADY_EXISTS, "is reported already")},
+)
+
+
+def test_cancel_ends_the_fetching_of_a_report_that_was_made_meanwhile():
+    with scripted(*REPORTED_MEANWHILE, others="hang") as (server, client):
+        opened = stream_of(client)
+        add(opened, 1)
+        raised, seconds = cancelled_while(opened, server.waiting.wait, opened.close)
+        assert [type(error) for error in raised] == [errors.Cancelled]
+        assert seconds < 5
+
+
+def test_a_server_that_stops_before_it_gives_that_report_is_unavailable():
+    with scripted(*REPORTED_MEANWHILE) as (_, client):
+        opened = stream_of(client)
+        add(opened, 1)
+        with pytest.raises(errors.Unavailable, match="the server ended the call"):
+            opened.close()
