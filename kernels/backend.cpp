@@ -25,6 +25,14 @@ std::unique_ptr<Device> make_device(const DeviceOptions& options) {
   return std::make_unique<CpuDevice>(ThreadPool::shared(), options.math);
 }
 
+std::string why_not_memory(size_t bytes, size_t devices) {
+  constexpr size_t kLeastMiB = 256;  // of a device
+  if (bytes >> 20 >= kLeastMiB * devices) return {};
+  return "expected at least " + std::to_string(kLeastMiB * devices) + "MB of a card for " +
+         std::to_string(devices) + (devices == 1 ? " device" : " devices") + ", got " +
+         std::to_string(bytes) + " bytes";
+}
+
 std::string why_not_cuda() {
   try {
     cuda_module().make({.backend = Backend::kCuda});

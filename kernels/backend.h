@@ -1,6 +1,7 @@
 // Which devices there are, and how to get one.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -28,6 +29,11 @@ std::unique_ptr<Device> make_device(const DeviceOptions& options);
 inline std::unique_ptr<Device> make_device(Backend backend) {
   return make_device(DeviceOptions{.backend = backend});
 }
+
+// Why so many bytes of a card are no DeviceOptions::memory_bytes for so many devices: expected and
+// got; empty where they are. A device takes 97 MiB for itself (kernels/cuda/README.md), a sweep
+// over many pairs 38 MiB, and a server gives half to the states of accumulators.
+std::string why_not_memory(size_t bytes, size_t devices);
 
 // Why make_device would not give a cuda device; empty where it would.
 std::string why_not_cuda();

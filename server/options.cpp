@@ -34,6 +34,12 @@ std::string refuse_negative(const std::string& text) {
   return text.find('-') == std::string::npos ? "" : "expected a size such as 512MB, got " + text;
 }
 
+// Zero would be the default, and a device that does not fit would say so in bytes of its own.
+void check_device_memory(size_t bytes, size_t devices) {
+  const std::string why = why_not_memory(bytes, devices);
+  if (!why.empty()) throw InvalidArgument("--device-memory: " + why + " (--devices)");
+}
+
 // Options that are text or a number on the command line, and something else afterwards.
 struct Texts {
   std::string backend = "auto";
@@ -70,9 +76,11 @@ void add_options(CLI::App& app, ServerOptions& options, Texts& texts) {
       ->envname("NCSCOPE_INSECURE");
   add_size("state-memory", options.limits.state_memory_bytes,
            "Budget of classifiers and states, and on cpu of accumulators");
-  add_size("device-memory", options.device.memory_bytes,
-           "What devices take of a card's memory together, half of it for accumulators; default:"
-           " nine tenths of what is free at the start; ignored on cpu")
+  add_size(
+      "device-memory", options.device.memory_bytes,
+      "What devices take of a card's memory together, half of it for accumulators; default:"
+      " nine tenths of what is free at the start; at least 256MB for each of --devices; ignored"
+      " on cpu")
       ->default_str("");
   add_size("sample-memory", options.limits.sample_memory_bytes,
            "Samples kept in memory for nc4; more go to files in the data folder");
@@ -116,6 +124,9 @@ ParsedOptions parse_options(int argc, char** argv) {
     app.parse(argc, argv);
     options.device.backend = parse_backend(texts.backend);
     options.device.math = parse_math(texts.math);
+    if (app.count("--device-memory") > 0) {
+      check_device_memory(options.device.memory_bytes, options.devices);
+    }
     options.drain = std::chrono::seconds(texts.drain);
     options.idle_series = std::chrono::seconds(texts.idle_series);
     check_address(options.listen, "--listen", options.insecure);

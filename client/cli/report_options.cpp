@@ -19,6 +19,13 @@ std::string refuse_negative(const std::string& text) {
   return text.find('-') == std::string::npos ? "" : "expected a size such as 20GB, got " + text;
 }
 
+// Of the size in bytes.
+std::string refuse_little(const std::string& number) {
+  size_t bytes = 0;
+  std::from_chars(number.data(), number.data() + number.size(), bytes);
+  return why_not_memory(bytes, 1);
+}
+
 }  // namespace
 
 void add_output_options(CLI::App& command, OutputOptions& options) {
@@ -55,10 +62,11 @@ void add_device_options(CLI::App& command, DeviceChoice& choice) {
   command
       .add_option("--device-memory", choice.memory_bytes,
                   "what may be taken of a card's memory, such as 20GB (default: nine tenths of what"
-                  " is free); ignored on cpu")
+                  " is free), 256MB at least; ignored on cpu")
       ->type_name("SIZE")
       ->transform(CLI::AsSizeValue(false))
-      ->transform(CLI::Validator(refuse_negative, ""))  // added last, comes first
+      ->transform(CLI::Validator(refuse_negative, ""))  // the transformation added last comes first
+      ->check(CLI::Validator(refuse_little, ""))
       ->group("Computation");
 }
 

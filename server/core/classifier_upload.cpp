@@ -1,5 +1,6 @@
 #include "server/core/classifier_upload.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -89,6 +90,11 @@ void ClassifierUpload::check_complete() const {
   }
 }
 
+bool ClassifierUpload::holds(const MemoryBudget& budget) const {
+  return std::ranges::any_of(arrays_,
+                             [&](const Array& a) { return a.values.memory.is_of(budget); });
+}
+
 void SharedClassifier::submit(uint32_t rank, ClassifierArray which, ClassifierValues values) {
   const std::lock_guard lock(mutex_);
   require_acceptable(rank, which, values.values);
@@ -155,6 +161,12 @@ std::optional<Classifier> SharedClassifier::get(size_t num_classes, size_t dim) 
   Classifier classifier{num_classes, dim, arrays_[0].values->values, {}};
   if (arrays_[1].values) classifier.bias = arrays_[1].values->values;
   return classifier;
+}
+
+bool SharedClassifier::holds(const MemoryBudget& budget) const {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::any_of(
+      arrays_, [&](const Array& a) { return a.values && a.values->memory.is_of(budget); });
 }
 
 void SharedClassifier::clear() {

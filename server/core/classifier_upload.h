@@ -43,6 +43,8 @@ class ClassifierUpload {
   // Throws FailedPrecondition, saying how many elements came, if an array is not complete.
   void check_complete() const;
 
+  bool holds(const MemoryBudget& budget) const;
+
  private:
   struct Array {
     const char* name;
@@ -81,6 +83,7 @@ class SharedClassifier {
 
   // Null where none was sent. Throws as check_consistent().
   std::optional<Classifier> get(size_t num_classes, size_t dim) const;
+  bool holds(const MemoryBudget& budget) const;
   // Frees the values; the digests stay.
   void clear();
 

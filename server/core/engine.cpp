@@ -33,7 +33,9 @@ auto Engine::with_room(const SeriesKey& key, const Action& action) {
       return action();
     } catch (const BeyondBudget&) {
       throw;
-    } catch (const ResourceExhausted&) {
+    } catch (const BudgetExhausted& error) {
+      if (!registry_.drop_idlest(idle_series_timeout_, key, &error.budget())) throw;
+    } catch (const ResourceExhausted&) {  // too many series
       if (!registry_.drop_idlest(idle_series_timeout_, key)) throw;
     }
   }

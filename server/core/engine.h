@@ -67,7 +67,8 @@ class Engine {
 
   void require_accepting() const;
   // Runs `action` for the series `key`; where that is refused for want of room, drops the series
-  // that is idle longest, never this one, and runs it once more, until it succeeds or none is left.
+  // that is idle longest of those that take such room, never this one, and runs it once more, until
+  // it succeeds or none is left.
   template <class Action>
   auto with_room(const SeriesKey& key, const Action& action);
   // Memory of the budget, for the series `key`. Throws ResourceExhausted.

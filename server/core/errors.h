@@ -6,6 +6,8 @@
 
 namespace ncscope::server {
 
+class MemoryBudget;
+
 // There is no such run, report or state.
 class NotFound : public Error {
  public:
@@ -30,7 +32,18 @@ class ResourceExhausted : public Error {
   using Error::Error;
 };
 
-// The same, and no waiting makes room: the whole budget would not do.
+// A budget is used up: what holds some of it could make room.
+class BudgetExhausted : public ResourceExhausted {
+ public:
+  BudgetExhausted(const std::string& text, const MemoryBudget& budget)
+      : ResourceExhausted(text), budget_(&budget) {}
+  const MemoryBudget& budget() const { return *budget_; }
+
+ private:
+  const MemoryBudget* budget_;
+};
+
+// More than a whole budget is asked for: no waiting makes room.
 class BeyondBudget : public ResourceExhausted {
  public:
   using ResourceExhausted::ResourceExhausted;

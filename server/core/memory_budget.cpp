@@ -38,8 +38,8 @@ Reservation MemoryBudget::reserve(size_t bytes, const std::string& purpose) {
                              format_bytes(used_) + " of the budget of " + format_bytes(limit_) +
                              " are in use";
     if (bytes > limit_) throw BeyondBudget(text + "; raise " + option_);
-    throw ResourceExhausted(text + "; try again when an epoch has been reported, or raise " +
-                            option_);
+    throw BudgetExhausted(text + "; try again when an epoch has been reported, or raise " + option_,
+                          *this);
   }
   used_ += bytes;
   return {*this, bytes};

@@ -22,6 +22,7 @@ class Reservation {
   void absorb(Reservation&& other);
   void release();
   size_t bytes() const { return bytes_; }
+  bool is_of(const MemoryBudget& budget) const { return bytes_ > 0 && budget_ == &budget; }
 
  private:
   friend class MemoryBudget;
@@ -37,7 +38,8 @@ class MemoryBudget {
   // `option` is the one that raises the limit.
   MemoryBudget(size_t limit, std::string option) : limit_(limit), option_(std::move(option)) {}
 
-  // Throws ResourceExhausted, saying what `purpose` needs, what is in use and when to try again.
+  // Throws BudgetExhausted or BeyondBudget, saying what `purpose` needs, what is in use and when to
+  // try again.
   Reservation reserve(size_t bytes, const std::string& purpose);
 
   size_t used() const;

@@ -87,7 +87,8 @@ size_t Registry::drop_run(const std::string& run) {
   return dropped.size();
 }
 
-bool Registry::drop_idlest(std::chrono::steady_clock::duration age, const SeriesKey& keep) {
+bool Registry::drop_idlest(std::chrono::steady_clock::duration age, const SeriesKey& keep,
+                           const MemoryBudget* budget) {
   std::vector<std::pair<std::chrono::steady_clock::time_point, std::shared_ptr<Series>>> idle;
   std::vector<std::shared_ptr<Series>> all;
   {
@@ -101,6 +102,7 @@ bool Registry::drop_idlest(std::chrono::steady_clock::duration age, const Series
   }
   std::ranges::sort(idle, {}, [](const auto& entry) { return entry.first; });
   for (const auto& [since, series] : idle) {
+    if (budget != nullptr && !series->holds(*budget)) continue;
     const std::string name = describe(series->key());
     if (!series->drop_if_idle(age,
                               "dropped because nothing was streamed for a long time and room"

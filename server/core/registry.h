@@ -33,9 +33,10 @@ class Registry {
 
   // Drops the series of a run; returns how many there were.
   size_t drop_run(const std::string& run);
-  // Drops the series that had no stream for the longest time, `age` at least, but never `keep`.
-  // False if there is none.
-  bool drop_idlest(std::chrono::steady_clock::duration age, const SeriesKey& keep);
+  // Drops the series that had no stream for the longest time, `age` at least, but never `keep`; of
+  // those that hold memory of `budget`, if one is given. False if there is none.
+  bool drop_idlest(std::chrono::steady_clock::duration age, const SeriesKey& keep,
+                   const MemoryBudget* budget = nullptr);
 
   size_t size() const;
   // Runs with series that are being streamed, by name, and how many.

@@ -50,6 +50,11 @@ uint64_t SampleIds::duplicates() const {
   return duplicates_;
 }
 
+bool SampleIds::holds(const MemoryBudget& budget) const {
+  const std::lock_guard lock(mutex_);
+  return memory_.is_of(budget);
+}
+
 void SampleIds::clear() {
   const std::lock_guard lock(mutex_);
   seen_ = {};

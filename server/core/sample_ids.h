@@ -27,6 +27,7 @@ class SampleIds {
   void give_back(const Claim& claim);
 
   uint64_t duplicates() const;
+  bool holds(const MemoryBudget& budget) const;
   void clear();
 
  private:

@@ -66,10 +66,12 @@ void Series::detach(uint32_t index, uint64_t session) {
   last_used_ = std::chrono::steady_clock::now();
 }
 
-Rank& Series::rank_at(uint32_t rank) {
+Rank* Series::find_rank(uint32_t rank) {
   const std::lock_guard lock(mutex_);
-  return *ranks_[rank];
+  return ranks_[rank].get();
 }
+
+Rank& Series::rank_at(uint32_t rank) { return *find_rank(rank); }
 
 void Series::require_writer(const Rank& rank, uint64_t session) const {
   const std::lock_guard lock(mutex_);
@@ -114,11 +116,7 @@ bool Series::drop_if_unused() {
 
 void Series::free_all() {
   for (uint32_t index = 0; index < spec_.world_size; ++index) {
-    Rank* rank = nullptr;
-    {
-      const std::lock_guard lock(mutex_);
-      rank = ranks_[index].get();
-    }
+    Rank* const rank = find_rank(index);
     if (rank == nullptr) continue;
     const std::lock_guard lock(rank->mutex);
     rank->free_state();
@@ -136,6 +134,17 @@ std::optional<std::chrono::steady_clock::time_point> Series::idle_since() const 
   const std::lock_guard lock(mutex_);
   if (phase_ != Phase::kStreaming || sessions_ > 0) return std::nullopt;
   return last_used_;
+}
+
+bool Series::holds(const MemoryBudget& budget) {
+  if (classifier_.holds(budget) || sample_ids_.holds(budget)) return true;
+  for (uint32_t index = 0; index < spec_.world_size; ++index) {
+    Rank* const rank = find_rank(index);
+    if (rank == nullptr) continue;
+    const std::lock_guard lock(rank->mutex);
+    if (rank->memory.is_of(budget) || (rank->upload && rank->upload->holds(budget))) return true;
+  }
+  return false;
 }
 
 bool Series::drop_if_idle(std::chrono::steady_clock::duration age, const std::string& reason) {

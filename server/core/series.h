@@ -60,6 +60,8 @@ class Series {
   bool reported() const;
   // Since when there has been no session; nothing if there is one or the report is being made.
   std::optional<std::chrono::steady_clock::time_point> idle_since() const;
+  // Whether some of its memory is of this budget.
+  bool holds(const MemoryBudget& budget);
   // As drop(), if there was no session for `age`; true if the series is dropped.
   bool drop_if_idle(std::chrono::steady_clock::duration age, const std::string& reason);
 
@@ -70,6 +72,8 @@ class Series {
   class PredictionClaim;
 
   Rank* join(uint32_t rank, const SeriesSpec& spec, const BatchSpec* batches);
+  // Null until the rank opens.
+  Rank* find_rank(uint32_t rank);
   Rank& rank_at(uint32_t rank);
   void require_writer(const Rank& rank, uint64_t session) const;
   void require_open(const Rank& rank, uint32_t index) const;

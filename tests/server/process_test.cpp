@@ -217,6 +217,15 @@ TEST_F(ProcessTest, BadUsageIsExit2) {
   EXPECT_THAT(output, HasSubstr("tf32"));
   EXPECT_EQ(run({"--device-memory=-1GB"}, output), 2);
   EXPECT_THAT(output, HasSubstr("expected a size such as 512MB, got -1GB"));
+  // The default of --devices is 2.
+  EXPECT_EQ(run({"--device-memory", "0"}, output), 2);
+  EXPECT_THAT(output, HasSubstr("--device-memory: expected at least 512MB of a card for 2 devices,"
+                                " got 0 bytes (--devices)"));
+  EXPECT_EQ(run({"--device-memory", "1023MB", "--devices", "4"}, output), 2);
+  EXPECT_THAT(output, HasSubstr("at least 1024MB of a card for 4 devices, got 1072693248 bytes"));
+  write_file(folder_ / "little.toml", "device-memory = \"1MB\"\n");
+  EXPECT_EQ(run({"--config", folder_ / "little.toml"}, output), 2);
+  EXPECT_THAT(output, HasSubstr("got 1048576 bytes"));
   EXPECT_EQ(run({"--listen", "nowhere"}, output), 2);
   EXPECT_THAT(output, HasSubstr("nowhere"));
   EXPECT_EQ(run({"--listen", "0.0.0.0:0"}, output), 2);

@@ -1,6 +1,8 @@
 // Devices with memory of their own, in another math, and devices that are lost.
 #include <gmock/gmock.h>
 
+#include <numeric>
+
 #include "kernels/accumulator.h"
 #include "server/core/errors.h"
 #include "tests/server/core/core_fixture.h"
@@ -23,6 +25,12 @@ size_t one_accumulator(Math math = Math::kExact) {
 class CardTest : public CoreTest {
  protected:
   CardTest() : CoreTest({}, 2, {.backend = Backend::kCpu}, 2 * (2 * one_accumulator() + 7)) {}
+
+  // All but so many bytes. A state needs 208, a weight is 96 and a bias 24.
+  server::Reservation take_host_memory_but(size_t bytes) {
+    server::MemoryBudget& memory = services_.memory;
+    return memory.reserve(memory.limit() - memory.used() - bytes, "the test");
+  }
 };
 
 TEST_F(CardTest, AccumulatorsTakeTheMemoryOfTheCard) {
@@ -71,6 +79,78 @@ TEST_F(CardTest, RoomOnTheCardIsMadeOfIdleSeries) {
   }
   EXPECT_EQ(eager.registry().open_runs().count("a"), 0u);
   EXPECT_EQ(eager.registry().open_runs().count("b"), 1u);
+}
+
+// Rank 0 of two closes by a state, which takes memory of the host only.
+void leave_state(server::Engine& engine, const std::string& run) {
+  v1::Open open = open_for(small_samples(), run);
+  open.set_world_size(2);
+  StatisticsBundle bundle;
+  bundle.statistics = Statistics::empty(3, 4, DType::kFloat32);
+  server::StateUpload upload(engine, open);
+  write_statistics(
+      bundle, [&](const auto& header) { upload.header(header); },
+      [&](const auto& block) { upload.block(block); });
+  EXPECT_EQ(upload.finish().closed_ranks, 1u);
+}
+
+// A stream that sent samples, and a classifier where one is asked for, and is gone.
+void leave_stream(server::Engine& engine, const std::string& run, bool classifier = false) {
+  v1::Open open = open_for(small_samples(), run);
+  open.set_world_size(2);
+  const auto session = engine.open(open);
+  session->add_batch(server::incoming_batch(batch_of(small_samples(), 0, 0, 40)));
+  if (!classifier) return;
+  for (const auto& chunk : chunks_of(*small_samples().classifier, 1000)) {
+    session->add_classifier(server::incoming_part(chunk));
+  }
+}
+
+TEST_F(CardTest, RoomOnTheCardIsNotMadeOfWhatIsOnTheHost) {
+  server::Engine eager(services_, std::chrono::seconds(0));
+  leave_state(eager, "state");  // idle longest
+  leave_stream(eager, "a");
+  leave_stream(eager, "b");
+  const auto session = eager.open(open_for(small_samples(), "c"));
+  const auto another = eager.open(open_for(small_samples(), "d"));
+  EXPECT_EQ(eager.registry().open_runs().count("state"), 1u);
+  EXPECT_EQ(eager.registry().open_runs().count("a"), 0u);
+  EXPECT_EQ(eager.registry().open_runs().count("b"), 0u);
+  EXPECT_THROW(eager.open(open_for(small_samples(), "e")), server::BudgetExhausted);
+  EXPECT_EQ(eager.registry().open_runs().count("state"), 1u);
+}
+
+TEST_F(CardTest, RoomOnTheHostIsNotMadeOfWhatIsOnTheCard) {
+  server::Engine eager(services_, std::chrono::seconds(0));
+  leave_stream(eager, "a");  // idle longest
+  leave_stream(eager, "b", true);
+  const auto taken = take_host_memory_but(150);
+  leave_state(eager, "state");
+  EXPECT_EQ(eager.registry().open_runs().count("a"), 1u);
+  EXPECT_EQ(eager.registry().open_runs().count("b"), 0u) << "its classifier was on the host";
+  EXPECT_EQ(eager.registry().open_runs().count("state"), 1u);
+}
+
+TEST_F(CardTest, RoomOnTheHostIsMadeOfHalfAClassifierAndOfIdentitiesToo) {
+  server::Engine eager(services_, std::chrono::seconds(0));
+  {
+    const auto session = eager.open(open_for(small_samples(), "half"));
+    const auto chunks = chunks_of(*small_samples().classifier, 2);
+    session->add_classifier(server::incoming_part(chunks[0]));
+  }
+  {
+    const auto session = eager.open(open_for(small_samples(), "ids"));
+    v1::Batch batch = batch_of(small_samples(), 0, 0, 40);
+    std::vector<uint64_t> ids(40);
+    std::iota(ids.begin(), ids.end(), 0);
+    batch.set_sample_ids(ids.data(), ids.size() * sizeof(uint64_t));
+    batch.set_crc32c(checksum_of(batch));
+    session->add_batch(server::incoming_batch(batch));
+  }
+  const auto taken = take_host_memory_but(100);
+  leave_state(eager, "state");  // needs more than half a classifier
+  EXPECT_EQ(eager.registry().open_runs().count("half"), 0u);
+  EXPECT_EQ(eager.registry().open_runs().count("ids"), 0u);
 }
 
 class Fp64Test : public CoreTest {
