@@ -73,7 +73,7 @@ class CudaDevice::ScoreSweep {
  private:
   void lay_out() {
     const size_t d = batch_.dim;
-    Workspace room(device_.card_, device_.score_workspace_);
+    Workspace room(device_.memory_, device_.score_workspace_);
     room.lay_out([&] {
       offset_ = room.take<double>(scores_.offset.size());
       center_ = room.take<double>(scores_.center.size());

@@ -45,8 +45,9 @@ void check(cudaError_t status, const char* call) {
 
 void check(cublasStatus_t status, const char* call) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  fail(function_of(call) + ": " + cublasGetStatusName(status) + ", " + cublasGetStatusString(status),
-       status == CUBLAS_STATUS_ALLOC_FAILED);
+  fail(
+      function_of(call) + ": " + cublasGetStatusName(status) + ", " + cublasGetStatusString(status),
+      status == CUBLAS_STATUS_ALLOC_FAILED);
 }
 
 void check(cusolverStatus_t status, const char* call) {

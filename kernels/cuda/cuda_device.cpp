@@ -1,7 +1,6 @@
 #include "kernels/cuda/cuda_device.h"
 
 #include "kernels/cuda/matrix_kernels.h"
-#include "kernels/errors.h"
 
 namespace ncscope::cuda {
 namespace {
@@ -39,6 +38,7 @@ std::string runtime_text() {
 CudaDevice::CudaDevice(Card& card, Math math, const Tuning& tuning)
     : Device(math),
       card_(card),
+      memory_(card),
       tuning_(tuning),
       stream_(make_stream()),
       cublas_(make_cublas()),
@@ -46,13 +46,16 @@ CudaDevice::CudaDevice(Card& card, Math math, const Tuning& tuning)
       cusolver_params_(make_cusolver_params()),
       blas_workspace_(card.allocate(kBlasWorkspaceBytes)),
       staging_(card, tuning.staging_slots, tuning.staging_bytes),
-      tile_(card) {
+      tile_(memory_) {
+  for (GrowingBuffer* buffer : {&solver_workspace_, &pair_workspace_, &score_workspace_}) {
+    memory_.may_release(*buffer);
+  }
   NCSCOPE_CUDA_TRY(cublasSetStream(cublas_.get(), stream_.get()));
   NCSCOPE_CUDA_TRY(
       cublasSetWorkspace(cublas_.get(), blas_workspace_.data(), blas_workspace_.bytes()));
   NCSCOPE_CUDA_TRY(cusolverDnSetStream(cusolver_.get(), stream_.get()));
   // Whether this build has kernels for this card shows when one is run.
-  scale(stream_.get(), 0, {vectors_.get<double>(card, 1), 1, 1});
+  scale(stream_.get(), 0, {vectors_.get<double>(memory_, 1), 1, 1});
   synchronize();
 }
 
@@ -72,19 +75,7 @@ DeviceInfo CudaDevice::info() const {
 
 bool CudaDevice::lost() const { return card_lost(); }
 
-// What is kept for later calls goes first where a matrix or a state does not fit beside it.
-DeviceBuffer CudaDevice::do_allocate(size_t bytes) {
-  try {
-    return card_.allocate(bytes);
-  } catch (const OutOfMemory&) {
-    bool released = false;
-    for (GrowingBuffer* kept : {&solver_workspace_, &pair_workspace_, &score_workspace_}) {
-      released |= kept->release();
-    }
-    if (!released) throw;
-  }
-  return card_.allocate(bytes);
-}
+DeviceBuffer CudaDevice::do_allocate(size_t bytes) { return memory_.allocate(bytes); }
 
 void CudaDevice::do_copy_to_device(void* device, const void* host, size_t bytes) {
   NCSCOPE_CUDA_TRY(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_.get()));

@@ -79,6 +79,7 @@ class CudaDevice final : public Device {
   }
 
   Card& card_;
+  DeviceMemory memory_;
   Tuning tuning_;
   Stream stream_;
   Cublas cublas_;

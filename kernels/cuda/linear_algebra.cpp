@@ -16,7 +16,8 @@ std::string refused(const char* routine, int info) {
   return std::string(routine) + " refused argument " + std::to_string(-info);
 }
 
-// syevd says so when a matrix is too large for it: a number that cannot be had, not a fault.
+// syevd says so when a matrix is too large for it, before it begins: a number that cannot be had,
+// not a fault.
 void check_size(cusolverStatus_t status, size_t rows) {
   if (status != CUSOLVER_STATUS_INVALID_VALUE && status != CUSOLVER_STATUS_NOT_SUPPORTED) return;
   throw NumericalError("eigh: cuSOLVER does not take a matrix of " + std::to_string(rows) +
@@ -53,8 +54,8 @@ bool CudaDevice::do_cholesky(Matrix a) {
       cusolver_.get(), cusolver_params_.get(), CUBLAS_FILL_MODE_UPPER, size(a.rows), CUDA_R_64F,
       a.data, size(a.stride), CUDA_R_64F, &device_bytes, &host_bytes));
   // Two numbers in front: the routine's info, and whether a pivot is not finite.
-  auto* const flags = vectors_.get<int>(card_, 2);
-  auto* const workspace = solver_workspace_.get<std::byte>(card_, device_bytes);
+  auto* const flags = vectors_.get<int>(memory_, 2);
+  auto* const workspace = solver_workspace_.get<std::byte>(memory_, device_bytes);
   solver_host_workspace_.resize(host_bytes);
   NCSCOPE_CUDA_TRY(cudaMemsetAsync(flags, 0, 2 * sizeof(int), stream_.get()));
   NCSCOPE_CUDA_TRY(cusolverDnXpotrf(cusolver_.get(), cusolver_params_.get(), CUBLAS_FILL_MODE_UPPER,
@@ -79,7 +80,7 @@ void CudaDevice::do_cholesky_solve(ConstMatrix factor, Matrix b) {
 }
 
 std::vector<double> CudaDevice::do_eigh(Matrix a) {
-  auto* const flags = vectors_.get<int>(card_, 2 + 2 * a.rows);
+  auto* const flags = vectors_.get<int>(memory_, 2 + 2 * a.rows);
   auto* const values = reinterpret_cast<double*>(flags + 2);
   NCSCOPE_CUDA_TRY(cudaMemsetAsync(flags, 0, 2 * sizeof(int), stream_.get()));
   find_nonfinite(stream_.get(), a, false, flags + 1);
@@ -89,20 +90,18 @@ std::vector<double> CudaDevice::do_eigh(Matrix a) {
 
   size_t device_bytes = 0;
   size_t host_bytes = 0;
-  cusolverStatus_t status = cusolverDnXsyevd_bufferSize(
+  const cusolverStatus_t status = cusolverDnXsyevd_bufferSize(
       cusolver_.get(), cusolver_params_.get(), CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_UPPER,
       size(a.rows), CUDA_R_64F, a.data, size(a.stride), CUDA_R_64F, values, CUDA_R_64F,
       &device_bytes, &host_bytes);
   check_size(status, a.rows);
   check(status, "cusolverDnXsyevd_bufferSize");
-  auto* const workspace = solver_workspace_.get<std::byte>(card_, device_bytes);
+  auto* const workspace = solver_workspace_.get<std::byte>(memory_, device_bytes);
   solver_host_workspace_.resize(host_bytes);
-  status = cusolverDnXsyevd(
+  NCSCOPE_CUDA_TRY(cusolverDnXsyevd(
       cusolver_.get(), cusolver_params_.get(), CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_UPPER,
       size(a.rows), CUDA_R_64F, a.data, size(a.stride), CUDA_R_64F, values, CUDA_R_64F, workspace,
-      device_bytes, solver_host_workspace_.data(), host_bytes, flags);
-  check_size(status, a.rows);
-  check(status, "cusolverDnXsyevd");
+      device_bytes, solver_host_workspace_.data(), host_bytes, flags));
   do_copy_to_host(host_flags, flags, sizeof(host_flags));
   if (host_flags[0] < 0) throw DeviceError("eigh: " + refused("syevd", host_flags[0]));
   if (host_flags[0] > 0) throw NumericalError("eigh: syevd did not converge");
@@ -112,7 +111,7 @@ std::vector<double> CudaDevice::do_eigh(Matrix a) {
 }
 
 std::vector<double> CudaDevice::do_row_dots(ConstMatrix a, ConstMatrix b) {
-  auto* const dots = vectors_.get<double>(card_, a.rows);
+  auto* const dots = vectors_.get<double>(memory_, a.rows);
   cuda::row_dots(stream_.get(), a, b, dots);
   std::vector<double> out(a.rows);
   do_copy_to_host(out.data(), dots, out.size() * sizeof(double));
@@ -120,13 +119,13 @@ std::vector<double> CudaDevice::do_row_dots(ConstMatrix a, ConstMatrix b) {
 }
 
 void CudaDevice::do_scale_rows(Matrix a, std::span<const double> factors) {
-  auto* const device_factors = vectors_.get<double>(card_, factors.size());
+  auto* const device_factors = vectors_.get<double>(memory_, factors.size());
   do_copy_to_device(device_factors, factors.data(), factors.size_bytes());
   cuda::scale_rows(stream_.get(), device_factors, a);
 }
 
 void CudaDevice::do_subtract_row(Matrix a, std::span<const double> v) {
-  auto* const device_v = vectors_.get<double>(card_, v.size());
+  auto* const device_v = vectors_.get<double>(memory_, v.size());
   do_copy_to_device(device_v, v.data(), v.size_bytes());
   cuda::subtract_row(stream_.get(), device_v, a);
 }

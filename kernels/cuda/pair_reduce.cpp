@@ -38,7 +38,7 @@ class CudaDevice::PairSweep {
   void lay_out() {
     const size_t blocks = pair_row_blocks(panel_rows_) * pair_col_blocks(panel_cols_);
     const bool given = input_.products.data != nullptr;
-    Workspace room(device_.card_, device_.pair_workspace_);
+    Workspace room(device_.memory_, device_.pair_workspace_);
     room.lay_out([&] {
       panel_ = room.take<double>(given ? 0 : panel_rows_ * panel_cols_);
       squared_norms_ = room.take<double>(p_);
@@ -163,7 +163,7 @@ double CudaDevice::do_gram_residual(ConstMatrix a, ConstMatrix b, double alpha) 
   double* panel = nullptr;
   double* parts = nullptr;
   double* total = nullptr;
-  Workspace room(card_, pair_workspace_);
+  Workspace room(memory_, pair_workspace_);
   room.lay_out([&] {
     panel = room.take<double>(panel_rows * panel_cols);
     parts = room.take<double>(pair_row_blocks(panel_rows) * pair_col_blocks(panel_cols));

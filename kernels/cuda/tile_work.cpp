@@ -8,26 +8,27 @@ constexpr size_t kPlans = 4;
 
 }  // namespace
 
-TileWork::TileWork(Card& card) : card_(card), largest_(card.allocate(sizeof(unsigned))) {
+TileWork::TileWork(DeviceMemory& memory)
+    : memory_(memory), largest_(memory.allocate(sizeof(unsigned))) {
   for (size_t i = 0; i < kPlans; ++i) {
     plans_.push_back(
-        {allocate_pinned(sizeof(TilePlan)), card.allocate(sizeof(TilePlan)), make_event()});
+        {allocate_pinned(sizeof(TilePlan)), memory.allocate(sizeof(TilePlan)), make_event()});
   }
 }
 
 void TileWork::grow(size_t dim, DType compute) {
   ShiftTile ignored;
-  shifted_.get<std::byte>(card_, kTileRows * dim * dtype_size(compute));
+  shifted_.get<std::byte>(memory_, kTileRows * dim * dtype_size(compute));
   fill(dim, ignored);
 }
 
 void TileWork::fill(size_t dim, ShiftTile& tile) {
   const size_t parts = shift_parts(dim);
-  tile.shifted = shifted_.get<std::byte>(card_, 0);
-  tile.run_sums = run_sums_.get<double>(card_, kMostGroups * 2 * dim);
-  tile.column_parts = column_parts_.get<double>(card_, kMostGroups * dim);
-  tile.square_parts = square_parts_.get<double>(card_, kMostRuns * parts);
-  tile.full_parts = full_parts_.get<double>(card_, kMostGroups * parts);
+  tile.shifted = shifted_.get<std::byte>(memory_, 0);
+  tile.run_sums = run_sums_.get<double>(memory_, kMostGroups * 2 * dim);
+  tile.column_parts = column_parts_.get<double>(memory_, kMostGroups * dim);
+  tile.square_parts = square_parts_.get<double>(memory_, kMostRuns * parts);
+  tile.full_parts = full_parts_.get<double>(memory_, kMostGroups * parts);
   tile.largest = largest_.as<unsigned>();
 }
 

@@ -11,7 +11,7 @@ namespace ncscope::cuda {
 
 class TileWork {
  public:
-  explicit TileWork(Card& card);
+  explicit TileWork(DeviceMemory& memory);
 
   // Makes room for rows of `dim` in `compute`; throws OutOfMemory.
   void grow(size_t dim, DType compute);
@@ -32,7 +32,7 @@ class TileWork {
     Event done;
   };
 
-  Card& card_;
+  DeviceMemory& memory_;
   GrowingBuffer shifted_;
   GrowingBuffer run_sums_;
   GrowingBuffer column_parts_;

@@ -7,7 +7,7 @@ namespace ncscope::cuda {
 
 class Workspace {
  public:
-  Workspace(Card& card, GrowingBuffer& buffer) : card_(card), buffer_(buffer) {}
+  Workspace(DeviceMemory& memory, GrowingBuffer& buffer) : memory_(memory), buffer_(buffer) {}
 
   // Runs `take_all`, which take()s the arrays, twice: to see what they need, and to place them.
   // Throws OutOfMemory.
@@ -16,7 +16,7 @@ class Workspace {
     base_ = nullptr;
     used_ = 0;
     take_all();
-    base_ = buffer_.get<std::byte>(card_, used_);
+    base_ = buffer_.get<std::byte>(memory_, used_);
     used_ = 0;
     take_all();
   }
@@ -30,7 +30,7 @@ class Workspace {
   }
 
  private:
-  Card& card_;
+  DeviceMemory& memory_;
   GrowingBuffer& buffer_;
   std::byte* base_ = nullptr;
   size_t used_ = 0;

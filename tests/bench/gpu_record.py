@@ -98,9 +98,12 @@ def path_of(record, folder, records):
     mode = "" if record["mode"] == "full" else f"-{record['mode']}"
     ran = [step for step in record["steps"] if gpu_targets.asked(record, step)]
     some = "" if len(ran) == len(record["steps"]) else "-" + "-".join(ran)
-    path = Path(folder) / f"{record['date'][:10]}-{card}-{record['commit'][:12]}{mode}{some}.json"
-    if path.exists() and folder.resolve() == records.resolve():
-        raise ValueError(f"{path} is there already")
+    name = f"{record['date'][:10]}-{card}-{record['commit'][:12]}{mode}{some}"
+    path = Path(folder) / f"{name}.json"
+    number = 1
+    while path.exists() and folder.resolve() == records.resolve():
+        number += 1
+        path = Path(folder) / f"{name}-{number}.json"
     return path
 
 

@@ -167,7 +167,7 @@ def run_tests(run, seconds):
 
 def tool_status(exit_status, text, passed):
     """Passed, failed, or partial: the time ended it before it found anything."""
-    if FINDING.search(text):
+    if FINDING.search(text) or re.search(r"^\[  FAILED  \]", text, re.MULTILINE):
         return "failed"
     if exit_status == 124:
         return "partial"

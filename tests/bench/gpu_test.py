@@ -283,6 +283,7 @@ echo "[       OK ] A.B/cuda (1 ms)"
 case "$2 $FAKE" in
   "racecheck hangs") sleep 60 ;;
   "racecheck hangs_with_a_race") echo "========= Error: Race reported between A and B"; sleep 60 ;;
+  "racecheck hangs_after_a_failed_test") echo "[  FAILED  ] A.C/cuda (1 ms)"; sleep 60 ;;
   "racecheck finds") echo "========= ERROR SUMMARY: 1 error"; exit 9 ;;
 esac
 echo "[  PASSED  ] 1 test."
@@ -324,7 +325,7 @@ class Sanitizer(unittest.TestCase):
         self.assertIn("racecheck", step["why"])
         self.assertEqual(tools["racecheck"], "partial")
         self.assertEqual(tools["initcheck"], "passed")
-        for fake in ("hangs_with_a_race", "finds"):
+        for fake in ("hangs_with_a_race", "hangs_after_a_failed_test", "finds"):
             step, tools = self.step(fake)
             self.assertEqual((step["status"], tools["racecheck"]), ("failed", "failed"))
 

@@ -39,8 +39,9 @@ enum class Copies { kStaged, kLate };
 void set_copies(Copies copies);
 
 // Calls that can be made to fail. kLaunch, kMalloc, kPinned and kMemcpy (copies and memset) take a
-// cudaError_t, kBlas a cublasStatus_t, kSolver a cusolverStatus_t.
-enum class Fault { kLaunch, kMalloc, kPinned, kMemcpy, kBlas, kSolver };
+// cudaError_t, kBlas a cublasStatus_t, kSolver and kSolverSize (how much workspace syevd needs) a
+// cusolverStatus_t.
+enum class Fault { kLaunch, kMalloc, kPinned, kMemcpy, kBlas, kSolver, kSolverSize };
 // The n-th call of that kind from now on, counted from 1, fails with `code`. An error that stays on
 // a real card (700, 719, ...) shows when the work is executed.
 void inject(Fault kind, int n, int code);

@@ -29,7 +29,8 @@ class Shift {
         sum_squares_(h_.allocate(sizeof(double))),
         device_plans_(h_.allocate(kPlans * sizeof(cuda::TilePlan))),
         plans_(kPlans),
-        work_(h_.card) {
+        memory_(h_.card),
+        work_(memory_) {
     fill_samples(h_.stream(), type, input_.data(), tiles_ * rows_, dim, classes, 4);
     fill(h_.stream(), references_.as<float>(), states_ * classes * dim, 4);
     NCSCOPE_CUDA_TRY(cudaMemsetAsync(sums_.data(), 0, sums_.bytes(), h_.stream()));
@@ -137,6 +138,7 @@ class Shift {
   DeviceBuffer sum_squares_;
   DeviceBuffer device_plans_;
   std::vector<cuda::TilePlan> plans_;
+  cuda::DeviceMemory memory_;
   cuda::TileWork work_;
 };
 

@@ -109,6 +109,8 @@ TEST_F(FaultsTest, AnErrorOfALibraryIsOneOfItsCall) {
   simt::inject(simt::Fault::kSolver, 1, CUSOLVER_STATUS_INTERNAL_ERROR);
   EXPECT_THROW(device->cholesky(a), DeviceError);
   simt::inject(simt::Fault::kSolver, 1, CUSOLVER_STATUS_INVALID_VALUE);
+  EXPECT_THROW(device->eigh(a), DeviceError);
+  simt::inject(simt::Fault::kSolverSize, 1, CUSOLVER_STATUS_INVALID_VALUE);
   EXPECT_THROW(device->eigh(a), NumericalError);
   device->gemm(false, false, 1, a, a, 0, c);
   std::vector<double> out(4);

@@ -101,6 +101,14 @@ TEST_F(MemoryTest, WhatIsKeptMakesRoomForAMatrix) {
     simt::inject(simt::Fault::kMalloc, 1, cudaErrorMemoryAllocation);
     EXPECT_THROW(device->matrix(7, 7), OutOfMemory);
   }
+  // And for another workspace.
+  const Samples samples = make_clusters({.rows = 40, .dim = 3, .num_classes = 3, .seed = 2});
+  const DeviceMatrix centers = device->upload({diagonal.data(), 3, 3});
+  const std::vector<double> offset(3);
+  device->argmax_affine(samples.batch(), {centers, {}, offset});
+  const DeviceMatrix a = device->upload({diagonal.data(), 3, 3});
+  simt::inject(simt::Fault::kMalloc, 1, cudaErrorMemoryAllocation);
+  EXPECT_EQ(device->eigh(a), (std::vector<double>{1, 2, 3}));
 }
 
 TEST_F(MemoryTest, TheLargestShapesFitTheirCards) {

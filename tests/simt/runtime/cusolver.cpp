@@ -199,6 +199,7 @@ cusolverStatus_t cusolverDnXsyevd_bufferSize(cusolverDnHandle_t handle, cusolver
     return CUSOLVER_STATUS_INVALID_VALUE;
   }
   if (!float64(data_type, value_type, compute_type)) return CUSOLVER_STATUS_NOT_SUPPORTED;
+  if (const int code = take_fault(Fault::kSolverSize)) return static_cast<cusolverStatus_t>(code);
   *device_bytes = device_workspace(n);
   *host_bytes = host_workspace(n);
   return CUSOLVER_STATUS_SUCCESS;
