@@ -31,7 +31,8 @@ void sync_warp(unsigned mask, Place place);
 void sync_threads(Place place);
 
 template <class T>
-T shuffle_value(unsigned mask, T value, Shuffle kind, unsigned operand, int width, Place place) {
+__forceinline__ T shuffle_value(unsigned mask, T value, Shuffle kind, unsigned operand, int width,
+                                Place place) {
   static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= sizeof(uint64_t));
   uint64_t bits = 0;
   __builtin_memcpy(&bits, &value, sizeof(T));
@@ -45,41 +46,44 @@ T shuffle_value(unsigned mask, T value, Shuffle kind, unsigned operand, int widt
 // The last argument is the caller's place.
 #define SIMT_HERE ncscope::simt::device::Place place = ncscope::simt::device::Place::current()
 
-inline void __syncthreads(SIMT_HERE) { ncscope::simt::device::sync_threads(place); }
-inline void __syncwarp(unsigned mask = 0xffffffffu, SIMT_HERE) {
+__forceinline__ void __syncthreads(SIMT_HERE) { ncscope::simt::device::sync_threads(place); }
+__forceinline__ void __syncwarp(unsigned mask = 0xffffffffu, SIMT_HERE) {
   ncscope::simt::device::sync_warp(mask, place);
 }
 inline void __threadfence() {}
 inline void __threadfence_block() {}
 
 template <class T>
-T __shfl_sync(unsigned mask, T value, int lane, int width = warpSize, SIMT_HERE) {
+__forceinline__ T __shfl_sync(unsigned mask, T value, int lane, int width = warpSize, SIMT_HERE) {
   using namespace ncscope::simt::device;
   return shuffle_value(mask, value, Shuffle::kIndex, static_cast<unsigned>(lane), width, place);
 }
 template <class T>
-T __shfl_xor_sync(unsigned mask, T value, int lane_mask, int width = warpSize, SIMT_HERE) {
+__forceinline__ T __shfl_xor_sync(unsigned mask, T value, int lane_mask, int width = warpSize,
+                                  SIMT_HERE) {
   using namespace ncscope::simt::device;
   return shuffle_value(mask, value, Shuffle::kXor, static_cast<unsigned>(lane_mask), width, place);
 }
 template <class T>
-T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = warpSize, SIMT_HERE) {
+__forceinline__ T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = warpSize,
+                                   SIMT_HERE) {
   using namespace ncscope::simt::device;
   return shuffle_value(mask, value, Shuffle::kDown, delta, width, place);
 }
 template <class T>
-T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = warpSize, SIMT_HERE) {
+__forceinline__ T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = warpSize,
+                                 SIMT_HERE) {
   using namespace ncscope::simt::device;
   return shuffle_value(mask, value, Shuffle::kUp, delta, width, place);
 }
 
-inline unsigned __ballot_sync(unsigned mask, int predicate, SIMT_HERE) {
+__forceinline__ unsigned __ballot_sync(unsigned mask, int predicate, SIMT_HERE) {
   return ncscope::simt::device::ballot(mask, predicate != 0, place);
 }
-inline int __any_sync(unsigned mask, int predicate, SIMT_HERE) {
+__forceinline__ int __any_sync(unsigned mask, int predicate, SIMT_HERE) {
   return __ballot_sync(mask, predicate, place) != 0;
 }
-inline int __all_sync(unsigned mask, int predicate, SIMT_HERE) {
+__forceinline__ int __all_sync(unsigned mask, int predicate, SIMT_HERE) {
   return __ballot_sync(mask, predicate, place) == mask;
 }
 #undef SIMT_HERE

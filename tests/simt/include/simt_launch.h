@@ -33,6 +33,8 @@ struct Launch {
 };
 
 cudaError_t launch(const cudaLaunchConfig_t* config, const Launch& launch);
+// The frame of the running thread's run(): the way from the kernel to a barrier ends there.
+void start_thread(const void* frame);
 
 template <class... Exp>
 struct Call {
@@ -40,8 +42,12 @@ struct Call {
   std::tuple<Exp...> values;
 
   static void run(void* self) {
-    Call* call = static_cast<Call*>(self);
-    std::apply(call->kernel, call->values);
+    start_thread(__builtin_frame_address(0));
+    static_cast<Call*>(self)->call(std::index_sequence_for<Exp...>());
+  }
+  template <size_t... I>
+  [[gnu::always_inline]] void call(std::index_sequence<I...>) {
+    kernel(std::get<I>(values)...);
   }
   static void copy(void* to, const void* from) { new (to) Call(*static_cast<const Call*>(from)); }
 };

@@ -13,8 +13,6 @@ Block& block() {
 
 void Block::thread_main() {
   Block& self = block();
-  self.threads_[self.current_].first_frame =
-      reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
   self.body_(self.arguments_);
   self.threads_[self.current_].state = State::kEnded;
   ++self.ended_;
@@ -77,9 +75,11 @@ void Block::abandon() {
 
 void Block::wait_for_block(const Waiting& where) {
   threads_[current_].state = State::kAtBarrier;
-  threads_[current_].where = where;
+  threads_[current_].where = &where;
   if (at_barrier_ == 0) first_at_barrier_ = current_;
-  expect_same_place("barrier at different places", first_at_barrier_);
+  if (where.path != threads_[first_at_barrier_].where->path) {
+    fail_place("barrier at different places", first_at_barrier_);
+  }
   if (++at_barrier_ == size_) {
     at_barrier_ = 0;
     ++simt::run.epoch;

@@ -33,6 +33,7 @@ class Block {
   unsigned lane() const { return current_ % 32; }
   // The frame of the function that calls the kernel.
   uintptr_t first_frame() const { return threads_[current_].first_frame; }
+  void set_first_frame(uintptr_t frame) { threads_[current_].first_frame = frame; }
   // Ends the block; the running thread is not resumed.
   [[noreturn]] void abandon();
 
@@ -47,13 +48,14 @@ class Block {
     uint64_t value = 0;  // given, then received
     uint32_t exchange = 0;
     uintptr_t first_frame = 0;
-    Waiting where{};
+    const Waiting* where = nullptr;  // on the thread's stack
   };
   // Lanes that wait in the same call with the same mask.
   struct Group {
     WarpCall call;
     unsigned mask;
     unsigned arrived;
+    uint64_t path;  // of the first lane
   };
   struct Warp {
     uint32_t exchanges = 0;
@@ -68,8 +70,8 @@ class Block {
   void note_order(unsigned warp, unsigned mask);
   unsigned lanes_of(unsigned warp) const;
   void report_divergence();
-  // Ends the block unless the running thread waits where `other` does.
-  void expect_same_place(const char* kind, unsigned other);
+  // Ends the block: the running thread waits elsewhere than `other`.
+  [[noreturn]] void fail_place(const char* kind, unsigned other);
   std::string describe(unsigned i) const;
 
   dim3 shape_;

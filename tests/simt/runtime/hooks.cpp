@@ -177,16 +177,20 @@ struct BoundsSite {
   uint32_t column;
 };
 
+std::string text_of(const BoundsSite& site, uintptr_t index) {
+  return "index " + std::to_string(static_cast<intptr_t>(index)) + " at " + site.file + ":" +
+         std::to_string(site.line);
+}
+
 void fail_bounds(const BoundsSite* site, uintptr_t index) {
-  const std::string where = "index " + std::to_string(static_cast<intptr_t>(index)) + " at " +
-                            site->file + ":" + std::to_string(site->line);
-  if (!in_kernel) {
-    std::fprintf(stderr, "simt: out of bounds of an array of the host: %s\n", where.c_str());
-    std::abort();
+  if (in_kernel) {
+    in_kernel = false;
+    report_thread("out of bounds of an array", text_of(*site, index), 0, cudaErrorIllegalAddress);
+    block().abandon();
   }
-  in_kernel = false;
-  report_thread("out of bounds of an array", where, 0, cudaErrorIllegalAddress);
-  block().abandon();
+  std::fprintf(stderr, "simt: out of bounds of an array of the host: %s\n",
+               text_of(*site, index).c_str());
+  std::abort();
 }
 
 void check_block(const void* data, size_t bytes, Access access, const void* code) {

@@ -22,19 +22,9 @@ std::string text_of(const device::Place& place) {
   return (slash == nullptr ? file : slash + 1) + (":" + std::to_string(place.line()));
 }
 
-// Of one function that two files have, the places are equal but not the same.
-bool equal(const device::Place& a, const device::Place& b) {
-  const auto same_text = [](const char* x, const char* y) {
-    return x == y || std::strcmp(x, y) == 0;
-  };
-  return a.line() == b.line() && a.column() == b.column() &&
-         same_text(a.file_name(), b.file_name()) &&
-         same_text(a.function_name(), b.function_name());
-}
-
 // Files of kernels keep frame pointers: a frame starts with the caller's, then where it returns.
 [[gnu::always_inline]] inline Waiting waits_at(const device::Place& place) {
-  Waiting where{place, 0};
+  Waiting where{place, place.line()};
   auto frame = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
   const uintptr_t last = block().first_frame();
   while (frame < last) {
@@ -63,16 +53,17 @@ uint64_t Block::wait_for_warp(WarpCall call, unsigned mask, uint64_t value, unsi
   self.mask = mask;
   self.value = value;
   self.operand = operand;
-  self.where = where;
+  self.where = &where;
   std::vector<Group>& groups = warps_[warp].groups;
   auto group = std::find_if(groups.begin(), groups.end(), [&](const Group& other) {
     return other.call == call && other.mask == mask;
   });
-  if (group == groups.end()) group = groups.insert(groups.end(), Group{call, mask, 0});
-  // __syncwarp may be another one of the same lanes.
-  if (group->arrived != 0 && call != WarpCall::kSync) {
-    const unsigned first = static_cast<unsigned>(std::countr_zero(group->arrived));
-    expect_same_place("warp call at different places", warp * 32 + first);
+  if (group == groups.end()) {
+    group = groups.insert(groups.end(), Group{call, mask, 0, where.path});
+  }
+  if (group->path != where.path) {
+    const int first = std::countr_zero(group->arrived);
+    fail_place("warp call at different places", warp * 32 + static_cast<unsigned>(first));
   }
   group->arrived |= 1u << lane();
   if (group->arrived == mask) {
@@ -127,23 +118,23 @@ std::string Block::describe(unsigned i) const {
   const Thread& thread = threads_[i];
   const std::string name = "thread " + std::to_string(i);
   if (thread.state == State::kEnded) return name + " has ended";
-  const std::string place = " (" + text_of(thread.where.place) + ")";
+  const std::string place = " (" + text_of(thread.where->place) + ")";
   if (thread.state == State::kAtBarrier) return name + " waits at __syncthreads" + place;
   char mask[16];
   std::snprintf(mask, sizeof mask, "%08x", thread.mask);
   return name + " waits at " + name_of(thread.call) + " of lanes " + mask + place;
 }
 
-void Block::expect_same_place(const char* kind, unsigned other) {
-  const Waiting& here = threads_[current_].where;
-  const Waiting& there = threads_[other].where;
-  const bool same_place = equal(here.place, there.place);
-  if (same_place && here.path == there.path) return;
+void Block::fail_place(const char* kind, unsigned other) {
   in_kernel = false;
-  const char* const way = same_place ? ", another way" : "";
-  report_thread(kind, describe(current_) + ", " + describe(other) + way, 0,
-                cudaErrorLaunchFailure);
-  abandon();
+  {
+    const std::string here = text_of(threads_[current_].where->place);
+    const bool same_line = here == text_of(threads_[other].where->place);
+    report_thread(kind,
+                  describe(current_) + ", " + describe(other) + (same_line ? ", another call" : ""),
+                  0, cudaErrorLaunchFailure);
+  }
+  abandon();  // without unwinding
 }
 
 // Everybody waits: name one that does, and one that it waits for.
@@ -203,7 +194,12 @@ unsigned ballot(unsigned mask, bool predicate, Place place) {
 }
 
 void sync_warp(unsigned mask, Place place) {
+  // Lanes may come to another one: without a path, all are one.
   block().wait_for_warp(WarpCall::kSync, mask, 0, 0, Waiting{place, 0});
+}
+
+void start_thread(const void* frame) {
+  block().set_first_frame(reinterpret_cast<uintptr_t>(frame));
 }
 
 void sync_threads(Place place) { block().wait_for_block(waits_at(place)); }
