@@ -57,7 +57,7 @@ class ScriptedServer:
                 self._received = max(self._received, request.batch.sequence + 1)
                 if end == batches:
                     context.abort(*status)
-                response.ack.received_sequence = request.batch.sequence
+                response.ack.received_sequence = self._received - 1  # also of one that it had
             elif kind == "close":
                 if end == "close":
                     context.abort(*status)

@@ -8,7 +8,7 @@ import grpc
 import ncscope
 import numpy as np
 import pytest
-from ncscope import errors
+from ncscope import connection, errors
 from ncscope.connection import MAX_FUTILE_RECOVERIES
 
 from scripted import ScriptedServer
@@ -55,9 +55,56 @@ def test_closes_that_are_lost_each_time_end():
         opened = stream_of(client)
         add(opened, 5)
         opened.flush()
+        text = r"with 5 batches.*report may still be made"
+        with pytest.raises(errors.NoProgress, match=text):
+            opened.close()
+        assert server.opens <= 2 + MAX_FUTILE_RECOVERIES
+
+
+def test_calls_that_last_until_they_are_cut_are_not_futile(monkeypatch):
+    """A proxy ends each after a while; the server, which has all batches, makes the report."""
+    monkeypatch.setattr(connection, "LASTING_CALL", 0.0)
+    cuts = 2 * MAX_FUTILE_RECOVERIES
+    with scripted(*[{"end": "close"}] * cuts) as (server, client):
+        opened = stream_of(client)
+        add(opened, 5)
+        assert opened.close() is None
+        assert server.opens == cuts + 1
+
+
+def test_a_server_that_is_lost_late_over_the_report_each_time_is_given_up(monkeypatch):
+    """It comes back without the batches: no proxy."""
+    monkeypatch.setattr(connection, "LASTING_CALL", 0.0)
+    with scripted(*[{"next": 0, "end": "close"}] * 20) as (server, client):
+        opened = stream_of(client)
+        add(opened, 5)
+        opened.flush()
         with pytest.raises(errors.NoProgress, match="with 5 batches"):
             opened.close()
         assert server.opens <= 2 + MAX_FUTILE_RECOVERIES
+
+
+def test_batches_that_the_server_had_before_are_progress_of_this_stream():
+    cuts = 2 * MAX_FUTILE_RECOVERIES
+    with scripted({"next": 100, "end": 2}, *[{"end": 2}] * (cuts - 1)) as (server, client):
+        opened = stream_of(client)
+        for _ in range(cuts):  # one of two is acknowledged
+            add(opened, 2)
+            call = opened._connection._call
+            assert call.wait(lambda: False, 20), "the call was not cut"
+        add(opened, 1)
+        assert opened.close() is None
+        assert server.opens == cuts + 1
+
+
+def test_batches_that_the_server_had_before_are_progress_once():
+    """A server that is lost over the same one each time is given up there too."""
+    with scripted({"next": 100, "end": 3}, *[{"next": 2, "end": 1}] * 20) as (server, client):
+        opened = stream_of(client)
+        add(opened, 5)
+        with pytest.raises(errors.NoProgress, match="with 2 batches"):
+            opened.close()
+        assert server.opens == 1 + MAX_FUTILE_RECOVERIES
 
 
 def test_recoveries_go_on_as_long_as_batches_are_acknowledged():
@@ -79,8 +126,8 @@ def test_a_server_that_refuses_to_open_is_waited_for():
         assert server.opens == refusals + 2
 
 
-def cancelled_while(opened, begun, call):
-    """Runs `call` in a thread, cancels once `begun`; returns what it raised and how fast."""
+def cancelled_while(end, begun, call):
+    """Runs `call` in a thread, and `end` once it has `begun`; returns what it raised, how fast."""
     raised = []
 
     def work():
@@ -93,9 +140,9 @@ def cancelled_while(opened, begun, call):
     worker.start()
     begun()
     begin = time.monotonic()
-    opened.cancel()
+    end()
     worker.join(20)
-    assert not worker.is_alive(), "cancel() did not end what waits"
+    assert not worker.is_alive(), "what waits was not ended"
     return raised, time.monotonic() - begin
 
 
@@ -105,11 +152,11 @@ def test_cancel_ends_a_wait_between_two_tries():
         add(opened, 1)
 
         def begun():
-            while server.opens < 4:  # the next try is more than a second away
+            while server.opens < 4:  # the next try is 0.8 s away
                 time.sleep(0.01)
             time.sleep(0.1)
 
-        raised, seconds = cancelled_while(opened, begun, opened.flush)
+        raised, seconds = cancelled_while(opened.cancel, begun, opened.flush)
         assert [type(error) for error in raised] == [errors.Cancelled]
         assert seconds < 0.5
         assert server.opens == 4
@@ -119,12 +166,56 @@ def test_cancel_ends_a_reopening():
     with scripted({"end": 1}, {"end": "hang"}) as (server, client):
         opened = stream_of(client)
         add(opened, 1)
-        raised, seconds = cancelled_while(opened, server.waiting.wait, opened.flush)
+        raised, seconds = cancelled_while(opened.cancel, server.waiting.wait, opened.flush)
         assert [type(error) for error in raised] == [errors.Cancelled]
         assert seconds < 5
         assert server.opens == 2
         with pytest.raises(errors.Cancelled):
             opened.flush()
+
+
+ENDS = {
+    "cancel": (lambda client, opened: opened.cancel(), "the stream was cancelled"),
+    "close": (lambda client, opened: client.close(), "the client was closed"),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_first_add_that_waits_is_ended(end):
+    act, text = ENDS[end]
+    with scripted({"end": "hang"}) as (server, client):
+        opened = stream_of(client)
+        raised, seconds = cancelled_while(
+            lambda: act(client, opened), server.waiting.wait, lambda: add(opened, 2)
+        )
+        assert [(type(error), str(error)) for error in raised] == [(errors.Cancelled, text)]
+        assert seconds < 5
+        with pytest.raises((errors.Cancelled, errors.FailedPrecondition)):
+            add(opened, 1)
+        assert server.opens == 1, "a batch was sent afterwards"
+
+
+def test_a_first_add_that_has_yet_to_open_sends_nothing_after_cancel():
+    class Late:
+        def __array__(self, *_, **__):
+            opened.cancel()  # another thread's, while samples are looked at
+            return np.zeros(4, np.int64)
+
+    with scripted() as (server, client):
+        opened = stream_of(client)
+        with pytest.raises(errors.Cancelled):
+            opened.add(np.zeros((4, 3)), Late())
+        assert server.opens == 0
+
+
+def test_a_stream_of_a_client_that_is_closed_is_cancelled():
+    with scripted() as (_, client):
+        fresh, begun = stream_of(client), stream_of(client)
+        add(begun, 1)
+        client.close()
+        for call in (lambda: add(fresh, 1), begun.flush, begun.close):
+            with pytest.raises(errors.Cancelled, match="the client was closed"):
+                call()
 
 
 def test_calls_that_a_stopping_server_cancels_are_unavailable():
@@ -172,12 +263,16 @@ REPORTED_MEANWHILE = (
 )
 
 
-def test_cancel_ends_the_fetching_of_a_report_that_was_made_meanwhile():
+@pytest.mark.parametrize("end", ENDS)
+def test_the_fetching_of_a_report_that_was_made_meanwhile_is_ended(end):
+    act, text = ENDS[end]
     with scripted(*REPORTED_MEANWHILE, others="hang") as (server, client):
         opened = stream_of(client)
         add(opened, 1)
-        raised, seconds = cancelled_while(opened, server.waiting.wait, opened.close)
-        assert [type(error) for error in raised] == [errors.Cancelled]
+        raised, seconds = cancelled_while(
+            lambda: act(client, opened), server.waiting.wait, opened.close
+        )
+        assert [(type(error), str(error)) for error in raised] == [(errors.Cancelled, text)]
         assert seconds < 5
 
 

@@ -51,6 +51,24 @@ def test_a_cut_after_each_batch(proxy, run_name):
     check(opened.report, DATA, 1e-9, "float64")
 
 
+def test_a_cut_after_each_batch_that_is_sent_anew(proxy, run_name):
+    with ncscope.Client(proxy.address) as client:
+        first = client.stream(run_name, 0, num_classes=6, options=PATIENT)
+        opened = client.stream(run_name, 0, num_classes=6, options=PATIENT)
+        for begin in range(0, 240, 20):
+            first.add(DATA.features[begin : begin + 20], DATA.labels[begin : begin + 20])
+        first.flush()
+        first.cancel()
+        for begin in range(0, 240, 20):
+            opened.add(DATA.features[begin : begin + 20], DATA.labels[begin : begin + 20])
+            call = opened._connection._call
+            assert call.wait(lambda call=call: call.acknowledged_from(0) > 0, 20)
+            proxy.cut()
+            assert call.wait(lambda: False, 20)
+        opened.classifier(DATA.weight, DATA.bias)
+        check(opened.close(), DATA, 1e-9, "float64")
+
+
 def test_giving_up_is_an_error_and_no_hang(proxy, run_name):
     options = ncscope.StreamOptions(timeout=30, resume_timeout=0.5)
     with ncscope.Client(proxy.address) as client:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -26,9 +27,12 @@ class StreamCall:
         self.closed: service_pb2.Closed | None = None
         self.received = 0  # batches that the server has applied
         self.durable = 0  # batches that a crash of the server cannot lose
+        self._acks = 0  # of this call
+        self._acknowledged = 0  # batches that the server has applied, as those say
+        self._opened_at = 0.0
+        self.lasted = 0.0  # seconds from Opened to the end, once it has ended
         self.ended = False
         self.error: NcscopeError | None = None
-        self._cancelled = False  # by us, not by a server that shuts down
         self._call = stub(self)
         threading.Thread(target=self._read, name="ncscope-stream", daemon=True).start()
 
@@ -52,8 +56,16 @@ class StreamCall:
 
     def cancel(self) -> None:
         """Ends the call at once."""
-        self._cancelled = True
         self._call.cancel()
+
+    def acknowledged_from(self, first: int) -> int:
+        """Batches acknowledged to this call, of which `first` is the first that it sent.
+
+        0 before there is one. Of a batch that the server had already, an Ack says how far the
+        server is, not the batch: there is one for each.
+        """
+        with self._changed:
+            return min(self._acknowledged, first + self._acks)
 
     def __iter__(self) -> StreamCall:
         return self
@@ -75,13 +87,14 @@ class StreamCall:
             for response in self._call:
                 self._apply(response)
         except grpc.RpcError as rpc_error:
-            error = from_rpc(rpc_error, self._cancelled)
+            error = from_rpc(rpc_error, cancelled=False)  # who cancelled knows
         except Exception as unexpected:  # must not leave a caller waiting
             error = ServerError(f"the server's answer could not be read: {unexpected!r}")
         with self._changed:
             if error is None and self.closed is None:
                 error = Unavailable("the server ended the stream before it was closed")
             self.error = error
+            self.lasted = 0.0 if self.opened is None else time.monotonic() - self._opened_at
             self.ended = True
             self._changed.notify_all()
 
@@ -89,9 +102,12 @@ class StreamCall:
         with self._changed:
             if response.HasField("opened"):
                 self.opened = response.opened
+                self._opened_at = time.monotonic()
                 self.received = max(self.received, response.opened.next_sequence)
             elif response.HasField("ack"):
-                self.received = max(self.received, response.ack.received_sequence + 1)
+                self._acks += 1
+                self._acknowledged = max(self._acknowledged, response.ack.received_sequence + 1)
+                self.received = max(self.received, self._acknowledged)
                 if response.ack.HasField("durable_sequence"):
                     self.durable = max(self.durable, response.ack.durable_sequence + 1)
             elif response.HasField("closed"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from types import TracebackType
@@ -51,7 +52,7 @@ class Client:
         else:
             self._channel = grpc.secure_channel(address, credentials, options=CHANNEL_OPTIONS)
         self._calls = callables(self._channel)
-        self._closed = False
+        self._closed = threading.Event()
 
     def stream(
         self,
@@ -100,7 +101,7 @@ class Client:
             profile=profile,
         )
         limits = options or StreamOptions(timeout=self.timeout)
-        return Stream(self._calls, message, dtype, resume, limits)
+        return Stream(self._calls, message, dtype, resume, limits, self._closed)
 
     def report(
         self,
@@ -175,7 +176,7 @@ class Client:
         try:
             return read_statistics(call)
         except grpc.RpcError as error:
-            raise from_rpc(error, self._closed) from None
+            raise from_rpc(error, self._closed.is_set()) from None
 
     def wait_ready(self, timeout: float = 10.0) -> None:
         """Waits until the server serves; raises Unavailable after `timeout` seconds."""
@@ -187,7 +188,7 @@ class Client:
 
     def close(self) -> None:
         """Closes the connection; calls and streams of it end with Cancelled."""
-        self._closed = True
+        self._closed.set()  # first: calls that end know why
         self._channel.close()
 
     def __enter__(self) -> Client:
@@ -207,7 +208,7 @@ class Client:
                 request, timeout=self.timeout if timeout is None else timeout
             )
         except grpc.RpcError as error:
-            raise from_rpc(error, self._closed) from None
+            raise from_rpc(error, self._closed.is_set()) from None
 
     def _pages(self, method: str, request: Any) -> Iterator[Any]:
         while True:
@@ -222,7 +223,7 @@ class Client:
             for answer in call:
                 yield Report.from_message(answer.report)
         except grpc.RpcError as error:
-            raise from_rpc(error, self._closed) from None
+            raise from_rpc(error, self._closed.is_set()) from None
         finally:
             call.cancel()
 

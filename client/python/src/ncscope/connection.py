@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +11,9 @@ import grpc
 
 from .backlog import Backlog
 from .call import StreamCall
+from .cancellation import Cancellation
 from .errors import (
     AlreadyExists,
-    Cancelled,
     DataLoss,
     DeadlineExceeded,
     NcscopeError,
@@ -27,6 +26,9 @@ from .v1 import report_pb2, service_pb2
 # How often in a row a stream recovers from a lost connection without a batch being acknowledged
 # that was not before: a server that is lost over the same batches each time would be for ever.
 MAX_FUTILE_RECOVERIES = 3
+# Seconds after which a call that breaks is no futile recovery: a proxy may end it while the report
+# is made. Unless it began with fewer batches than were acknowledged: that server was lost itself.
+LASTING_CALL = 10.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Connection:
         open_message: service_pb2.Open,
         resume: bool,
         options: StreamOptions,
+        cancellation: Cancellation,
     ) -> None:
         """Opens; raises what the server says about that."""
         self._calls = calls
@@ -62,14 +65,15 @@ class Connection:
         self._classifier: list[bytes] = []
         self._close: bytes | None = None
         self._failure: NcscopeError | None = None
-        self._cancelled = threading.Event()
-        self._newest: Any = None  # the call that began last
+        self._cancellation = cancellation
         self._call = self._connect()
         opened = self._call.opened
         assert opened is not None
         self.backlog = Backlog(opened.next_sequence if resume else 0)
         self.max_message_bytes = opened.max_message_bytes
-        self._furthest = opened.next_sequence  # most batches that were ever acknowledged
+        self._had = opened.next_sequence  # batches of the server before this stream
+        self._first = self.backlog.end  # that the present call sends
+        self._furthest = self._first  # most batches of this stream that were ever acknowledged
         self._futile_recoveries = 0  # since then
 
     @property
@@ -115,24 +119,15 @@ class Connection:
             return self._report_made_meanwhile()
         return closed.report if closed.HasField("report") else None
 
-    def cancel(self) -> None:
-        """Ends the call, and a recovery, at once; from any thread."""
-        self._cancelled.set()
-        self._newest.cancel()
-
-    def _begun(self, call: Any) -> None:
-        """Has cancel() end this call."""
-        self._newest = call
-        if self._cancelled.is_set():  # cancel() may have come before, and ended another one
-            call.cancel()
-
     def _connect(self) -> StreamCall:
         """Starts a call and waits for Opened."""
         request = service_pb2.StreamRequest(open=self._open).SerializeToString()
-        call = StreamCall(self._calls["Stream"], request)
-        self._begun(call)
+        call: StreamCall = self._cancellation.begin(
+            lambda: StreamCall(self._calls["Stream"], request)
+        )
         in_time = call.wait(lambda: call.opened is not None, self._options.timeout)
         if call.error is not None:
+            self._cancellation.check()
             raise call.error
         if not in_time:
             call.cancel()
@@ -147,6 +142,7 @@ class Connection:
     ) -> None:
         """Waits for `until(call)`, reconnecting where the server went away."""
         self.check()
+        self._require_wanted()
         timeout = self._options.timeout if timeout is None and bounded else timeout
         while True:
             call = self._call
@@ -165,6 +161,7 @@ class Connection:
 
         Returns True if there is nothing left to do: it had been closing, and the report is made.
         """
+        self._require_wanted()
         if not isinstance(error, Unavailable):
             self._fail(error)
         self._require_progress(error)
@@ -173,12 +170,11 @@ class Connection:
         while True:
             if time.monotonic() + delay > deadline:
                 self._fail(error)
-            if self._cancelled.wait(delay):
-                self._fail(Cancelled("the stream was cancelled"))
-            delay = min(2 * delay, 2.0)
             try:
+                self._cancellation.sleep(delay)
+                delay = min(2 * delay, 2.0)
                 self._go_on(self._connect())
-                self._futile_recoveries += 1  # until a batch is acknowledged
+                self._futile_recoveries += 1  # until the call proves otherwise
                 return False
             except Unavailable:
                 continue
@@ -186,22 +182,38 @@ class Connection:
                 if isinstance(refusal, AlreadyExists) and self._close is not None:
                     return True
                 self._fail(refusal)
-            except ValueError:  # of gRPC: the client, and its channel, are closed
-                self._fail(Cancelled("the client was closed"))
 
     def _require_progress(self, error: NcscopeError) -> None:
         """Raises NoProgress if recoveries have led nowhere often enough."""
-        if self._call.received > self._furthest:
-            self._furthest = self._call.received
+        call = self._call
+        assert call.opened is not None
+        came = call.opened.next_sequence
+        acknowledged = call.acknowledged_from(self._first)
+        if came > self._had:  # what Acks were lost of
+            acknowledged = max(acknowledged, came)
+        if acknowledged > self._furthest:
+            self._furthest = acknowledged
             self._futile_recoveries = 0
-        if self._futile_recoveries >= MAX_FUTILE_RECOVERIES:
-            self._fail(
-                NoProgress(
-                    f"the server was lost {MAX_FUTILE_RECOVERIES + 1} times in a row with "
-                    f"{self._furthest} batches acknowledged and no more, last by: {error}; its "
-                    "log says more; mend the cause, then stream the epoch again"
-                )
+        elif call.lasted >= LASTING_CALL and came >= self._furthest:
+            self._futile_recoveries = 0
+        if self._futile_recoveries < MAX_FUTILE_RECOVERIES:
+            return
+        closing = self._close is not None and call.received >= self.backlog.end
+        hope = "the report may still be made: ask for it; else " if closing else ""
+        self._fail(
+            NoProgress(
+                f"the server was lost {MAX_FUTILE_RECOVERIES + 1} times in a row with "
+                f"{self._furthest} batches acknowledged and no more, last by: {error}; its log "
+                f"says more; {hope}mend the cause, then stream the epoch again"
             )
+        )
+
+    def _require_wanted(self) -> None:
+        """Raises Cancelled if the stream was cancelled, or the client closed."""
+        try:
+            self._cancellation.check()
+        except NcscopeError as error:
+            self._fail(error)
 
     def _go_on(self, call: StreamCall) -> None:
         """Sends again what the server does not have."""
@@ -214,6 +226,7 @@ class Connection:
                 f"those from {self.backlog.first} on (see keep_bytes)"
             )
         self._call = call
+        self._first = min(wanted, self.backlog.end)
         for request in self._classifier:
             call.send(request)
         for data in self.backlog.batches_from(wanted):
@@ -229,13 +242,13 @@ class Connection:
     def _report_made_meanwhile(self) -> report_pb2.Report:
         """Fetches the report that the server made of this attempt while it was out of reach."""
         request = service_pb2.GetReportRequest(key=self._open.key)
-        call = self._calls["GetReport"].future(request, timeout=self._options.timeout)
-        self._begun(call)
+        call = self._cancellation.begin(
+            lambda: self._calls["GetReport"].future(request, timeout=self._options.timeout)
+        )
         try:
             report: report_pb2.Report = call.result().report
-        except grpc.FutureCancelledError:
-            raise Cancelled("the stream was cancelled") from None
-        except grpc.RpcError as error:
+        except (grpc.FutureCancelledError, grpc.RpcError) as error:
+            self._cancellation.check()
             raise from_rpc(error, cancelled=False) from None
         if report.attempt != self._open.attempt:
             raise AlreadyExists(f"attempt {report.attempt} replaced attempt {self._open.attempt}")
@@ -243,6 +256,6 @@ class Connection:
 
     def _fail(self, error: NcscopeError) -> NoReturn:
         """Ends the connection with `error`, which every later use raises too."""
-        self._newest.cancel()
+        self._call.cancel()
         self._failure = error
         raise error

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from types import TracebackType
 from typing import Any
 
 from .arrays import DTYPES, Features, as_bytes, dtype_name, labels_of
+from .cancellation import Cancellation
 from .connection import Connection, StreamOptions
 from .errors import FailedPrecondition, InvalidArgument
 from .report import Report
@@ -35,6 +37,7 @@ class Stream:
         dtype: str | None,
         resume: bool,
         options: StreamOptions,
+        client_closed: threading.Event,
     ) -> None:
         """Takes an Open that may lack `dim` (0) and, with `dtype` None, the element type."""
         self._calls = calls
@@ -43,6 +46,7 @@ class Stream:
         self._dtype = self._convert_to  # fixed by the first samples
         self._resume = resume
         self._options = options
+        self._cancellation = Cancellation(client_closed)
         self._connection: Connection | None = None  # opened by the first samples
         self._classifier: list[bytes] = []
         self._closed = False
@@ -132,8 +136,7 @@ class Stream:
 
         Another thread may call it: whatever waits in the stream raises Cancelled.
         """
-        if self._connection is not None:
-            self._connection.cancel()
+        self._cancellation.cancel()
         self._closed = True
 
     def __enter__(self) -> Stream:
@@ -167,7 +170,9 @@ class Stream:
         if self._connection is None:
             self._open.dim = dim
             self._open.data_type = DTYPES[dtype][0]
-            self._connection = Connection(self._calls, self._open, self._resume, self._options)
+            self._connection = Connection(
+                self._calls, self._open, self._resume, self._options, self._cancellation
+            )
             self._dtype = dtype
             if self._classifier:
                 self._connection.send_classifier(self._classifier)
