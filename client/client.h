@@ -20,6 +20,10 @@ struct ClientOptions {
   std::chrono::milliseconds call_timeout{60000};       // of calls that answer at once
   std::chrono::milliseconds reconnect_timeout{30000};  // that a series waits for a lost server
   size_t window_bytes = size_t{64} << 20;              // of batches that are not acknowledged
+  // A call of a series that breaks after this long is no futile recovery (kMaxFutileRecoveries): a
+  // proxy may end it while the report is made. Unless it began with fewer batches than were
+  // acknowledged: that server was lost itself.
+  std::chrono::milliseconds lasting_call{10000};
   // A server that has said nothing for this long is asked; if it does not answer in time, the
   // connection is lost. Servers allow a ping every 10 s.
   std::chrono::milliseconds keepalive_interval{60000};

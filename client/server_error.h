@@ -32,13 +32,16 @@ inline constexpr int kMaxFutileRecoveries = 3;
 // The server was lost again after so many recoveries that led nowhere.
 class NoProgress : public ServerError {
  public:
-  // `why` is how the last call ended.
-  NoProgress(uint64_t acknowledged, const std::string& why, const std::string& address)
+  // `why` is how the last call ended; `closing` says that it had all batches, and Close.
+  NoProgress(uint64_t acknowledged, bool closing, const std::string& why,
+             const std::string& address)
       : ServerError("UNAVAILABLE",
                     "lost " + std::to_string(kMaxFutileRecoveries + 1) + " times in a row with " +
                         std::to_string(acknowledged) +
                         " batches acknowledged and no more, last by: " + why +
-                        "; its log says more; mend the cause, then stream the epoch again",
+                        "; its log says more; " +
+                        (closing ? "the report may still be made: ask for it; else " : "") +
+                        "mend the cause, then stream the epoch again",
                     address) {}
 };
 

@@ -67,7 +67,7 @@ v1::Report remote_report(client::Client& client, const files::SampleSet& set,
         furthest = rewound.acknowledged();
         futile = 0;
       } else if (++futile >= client::kMaxFutileRecoveries) {
-        throw client::NoProgress(furthest, "it lost what it had received", client.address());
+        throw client::NoProgress(furthest, false, "it lost what it had received", client.address());
       }
     }
   }

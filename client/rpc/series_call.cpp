@@ -26,9 +26,12 @@ void SeriesCall::read_responses() {
     const std::lock_guard lock(mutex_);
     if (response.has_opened()) {
       opened_ = response.opened();
+      opened_at_ = std::chrono::steady_clock::now();
       received_ = durable_ = opened_->next_sequence();
     } else if (response.has_ack()) {
-      received_ = std::max(received_, response.ack().received_sequence() + 1);
+      ++acks_;
+      acknowledged_ = std::max(acknowledged_, response.ack().received_sequence() + 1);
+      received_ = std::max(received_, acknowledged_);
       if (response.ack().has_durable_sequence()) {
         durable_ = std::max(durable_, response.ack().durable_sequence() + 1);
       }
@@ -39,6 +42,8 @@ void SeriesCall::read_responses() {
   }
   const std::lock_guard lock(mutex_);
   ended_ = true;
+  ended_at_ = std::chrono::steady_clock::now();
+  if (!opened_) opened_at_ = ended_at_;
   changed_.notify_all();
 }
 
@@ -77,6 +82,16 @@ uint64_t SeriesCall::received() const {
 uint64_t SeriesCall::durable() const {
   const std::lock_guard lock(mutex_);
   return durable_;
+}
+
+uint64_t SeriesCall::acknowledged_from(uint64_t first) const {
+  const std::lock_guard lock(mutex_);
+  return std::min(acknowledged_, first + acks_);
+}
+
+uint64_t SeriesCall::came() const {
+  const std::lock_guard lock(mutex_);
+  return opened_ ? opened_->next_sequence() : 0;
 }
 
 grpc::Status SeriesCall::finish() {

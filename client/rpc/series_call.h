@@ -1,6 +1,7 @@
 // One Stream call of a series: a writer on the caller's thread, a reader on its own.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -37,6 +38,17 @@ class SeriesCall {
   uint64_t received() const;
   uint64_t durable() const;
 
+  // Batches acknowledged to this call, of which `first` is the first that it sent; 0 before there
+  // is one. Of a batch that the server had already, an Ack says how far the server is, not the
+  // batch: there is one for each.
+  uint64_t acknowledged_from(uint64_t first) const;
+
+  // What the answer to Open wanted.
+  uint64_t came() const;
+
+  // From that answer to the end of the call. After finish().
+  std::chrono::steady_clock::duration lasted() const { return ended_at_ - opened_at_; }
+
   // Ends the call, if it has not, and returns its status: UNAVAILABLE where a server that shuts
   // down cancelled it, DEADLINE_EXCEEDED where wait_opened() ran out of time.
   grpc::Status finish();
@@ -52,6 +64,10 @@ class SeriesCall {
   std::optional<v1::Closed> closed_;
   uint64_t received_ = 0;
   uint64_t durable_ = 0;
+  uint64_t acks_ = 0;          // of this call
+  uint64_t acknowledged_ = 0;  // batches that the server has received, as those say
+  std::chrono::steady_clock::time_point opened_at_;
+  std::chrono::steady_clock::time_point ended_at_;
   bool ended_ = false;
   bool timed_out_ = false;
   std::optional<grpc::Status> status_;  // of finish()

@@ -53,7 +53,7 @@ bool is_lost(const grpc::Status& status) {
 
 Series::Impl::Impl(std::shared_ptr<Connection> connection, v1::Open open)
     : connection_(std::move(connection)), open_(std::move(open)) {
-  next_sequence_ = opened_at_ = furthest_ = start_call();
+  next_sequence_ = had_ = first_ = furthest_ = start_call();
 }
 
 uint64_t Series::Impl::start_call() {
@@ -98,6 +98,7 @@ void Series::Impl::send_classifier(const Classifier& classifier) {
 }
 
 v1::Closed Series::Impl::close(bool partial) {
+  closing_ = true;
   v1::StreamRequest request;
   request.mutable_close()->set_batches(next_sequence_);
   request.mutable_close()->set_partial(partial);
@@ -128,19 +129,24 @@ void Series::Impl::recover() {
     if (!is_lost(status)) connection_->fail(status);
     require_progress(status);
     if (!reopen(deadline)) connection_->fail(status);
-    ++futile_recoveries_;  // until a batch is acknowledged
+    ++futile_recoveries_;  // until the call proves otherwise
     if (replay()) return;
   }
 }
 
 void Series::Impl::require_progress(const grpc::Status& status) {
-  if (call_->received() > furthest_) {
-    furthest_ = call_->received();
+  const uint64_t came = call_->came();
+  uint64_t acknowledged = call_->acknowledged_from(first_);
+  if (came > had_) acknowledged = std::max(acknowledged, came);  // what Acks were lost of
+  if (acknowledged > furthest_) {
+    furthest_ = acknowledged;
+    futile_recoveries_ = 0;
+  } else if (call_->lasted() >= connection_->options().lasting_call && came >= furthest_) {
     futile_recoveries_ = 0;
   }
-  if (futile_recoveries_ >= kMaxFutileRecoveries) {
-    throw NoProgress(furthest_, status.error_message(), connection_->address());
-  }
+  if (futile_recoveries_ < kMaxFutileRecoveries) return;
+  throw NoProgress(furthest_, closing_ && call_->received() >= next_sequence_,
+                   status.error_message(), connection_->address());
 }
 
 bool Series::Impl::reopen(std::chrono::steady_clock::time_point deadline) {
@@ -152,10 +158,11 @@ bool Series::Impl::reopen(std::chrono::steady_clock::time_point deadline) {
       const uint64_t wanted = start_call();
       const uint64_t oldest = kept_.empty() ? next_sequence_ : kept_.front().sequence;
       if (wanted < oldest) throw Rewound(wanted, furthest_, connection_->address());
-      if (wanted > std::max(next_sequence_, opened_at_)) {
+      if (wanted > std::max(next_sequence_, had_)) {
         connection_->fail(
             {grpc::StatusCode::ABORTED, "batches from elsewhere came to this series"});
       }
+      first_ = std::min(wanted, next_sequence_);
       return true;
     } catch (const ServerError& error) {
       if (error.code() != status_code_name(grpc::StatusCode::UNAVAILABLE)) throw;

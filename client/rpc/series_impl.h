@@ -20,7 +20,7 @@ class Series::Impl {
   uint64_t received() const { return call_->received(); }
   uint64_t durable() const { return call_->durable(); }
 
-  void rewind() { next_sequence_ = 0; }
+  void rewind() { next_sequence_ = first_ = furthest_ = 0; }
   void send(const BatchBytes& batch);
   void send_classifier(const Classifier& classifier);
   v1::Closed close(bool partial);
@@ -48,10 +48,12 @@ class Series::Impl {
   v1::Open open_;
   std::unique_ptr<SeriesCall> call_;
   uint64_t next_sequence_ = 0;
-  uint64_t opened_at_ = 0;  // what the server had before
+  uint64_t had_ = 0;  // batches of the server before
   uint64_t max_message_bytes_ = 0;
-  uint64_t furthest_ = 0;      // most batches that were ever acknowledged
+  uint64_t first_ = 0;         // batch that the present call sends
+  uint64_t furthest_ = 0;      // most batches of this series that were ever acknowledged
   int futile_recoveries_ = 0;  // since then
+  bool closing_ = false;       // every batch was given to send()
   std::deque<Kept> kept_;      // not acknowledged yet, ascending
   size_t kept_bytes_ = 0;
   std::vector<v1::StreamRequest> classifier_;

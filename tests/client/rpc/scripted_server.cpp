@@ -83,7 +83,7 @@ grpc::Status ScriptedServer::run_call(
       if (script.end_after && in_call >= *script.end_after) return script.status;
       if (!script.acknowledge) continue;
       unacknowledged_ = 0;
-      response.mutable_ack()->set_received_sequence(request.batch().sequence());
+      response.mutable_ack()->set_received_sequence(next_sequence_ - 1);  // also of one it had
     } else if (request.has_classifier()) {
       chunks_.push_back(request.classifier());
       continue;

@@ -231,9 +231,75 @@ TEST_F(SeriesTest, GivesUpWhereEachCloseIsLost) {
   Client client = connect();
   Series series = client.open(test_open());
   send_batches(series, 3);
-  EXPECT_THROW(series.close(), NoProgress);
+  try {
+    series.close();
+    FAIL() << "expected NoProgress";
+  } catch (const NoProgress& error) {
+    EXPECT_NE(error.text().find("with 3 batches acknowledged"), std::string::npos) << error.text();
+    EXPECT_NE(error.text().find("the report may still be made"), std::string::npos);
+  }
   // One more where the first close came before the acknowledgement of the last batch.
   EXPECT_LE(server_.opens().size(), 2u + kMaxFutileRecoveries);
+}
+
+// A proxy ends each call after a while; the server, which has all batches, makes the report.
+TEST_F(SeriesTest, GoesOnWhereCallsLastUntilTheyAreCut) {
+  CallScript script;
+  script.end_at_close = true;
+  script.status = kLost;
+  for (int i = 0; i < 3 * kMaxFutileRecoveries; ++i) server_.next_call(script);
+  ClientOptions options;
+  options.lasting_call = std::chrono::milliseconds(0);
+  Client client = connect(options);
+  Series series = client.open(test_open());
+  send_batches(series, 3);
+  series.close();
+  expect_batches(3);
+}
+
+// It comes back without the batches: no proxy.
+TEST_F(SeriesTest, GivesUpOnAServerThatIsLostLateOverTheReportEachTime) {
+  CallScript script;
+  script.next_sequence = 0;
+  script.end_at_close = true;
+  script.status = kLost;
+  for (int i = 0; i < 20; ++i) server_.next_call(script);
+  ClientOptions options;
+  options.lasting_call = std::chrono::milliseconds(0);
+  Client client = connect(options);
+  Series series = client.open(test_open());
+  send_batches(series, 1);  // one is kept until another is sent
+  EXPECT_THROW(series.close(), NoProgress);
+  EXPECT_EQ(server_.opens().size(), 1u + kMaxFutileRecoveries);
+}
+
+// Sent anew, they are compared; the server says each time how far it is.
+TEST_F(SeriesTest, BatchesThatTheServerHadAreProgressOfThisSeries) {
+  constexpr size_t kCuts = 3 * kMaxFutileRecoveries;
+  CallScript script;
+  script.next_sequence = uint64_t{1} << 40;
+  script.end_after = 2;  // the first is acknowledged
+  script.status = kLost;
+  for (size_t i = 0; i < kCuts; ++i) server_.next_call(script);
+  Client client = connect();
+  Series series = client.open(test_open());
+  series.rewind();
+  for (uint64_t i = 0; server_.opens().size() <= kCuts; ++i) series.send(TestBatch(i).bytes());
+  series.close();
+}
+
+TEST_F(SeriesTest, ThoseWithoutAcknowledgementAreNone) {
+  CallScript script;
+  script.next_sequence = uint64_t{1} << 40;
+  script.end_after = 1;  // no acknowledgement
+  script.status = kLost;
+  for (int i = 0; i < 100; ++i) server_.next_call(script);
+  Client client = connect();
+  Series series = client.open(test_open());
+  series.rewind();
+  EXPECT_THROW(
+      for (uint64_t i = 0; server_.opens().size() < 50; ++i) series.send(TestBatch(i).bytes()),
+      NoProgress);
 }
 
 TEST_F(SeriesTest, GoesOnAsLongAsBatchesAreAcknowledged) {
