@@ -70,7 +70,17 @@ void ServerProcess::signal(int number) {
 }
 
 int ServerProcess::wait() {
-  while (running_ && ::waitpid(pid_, &status_, 0) == pid_) running_ = false;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (running_) {
+    if (::waitpid(pid_, &status_, WNOHANG) != 0) {
+      running_ = false;
+    } else if (std::chrono::steady_clock::now() > deadline) {
+      signal(SIGKILL);
+      running_ = ::waitpid(pid_, &status_, 0) != pid_;
+    } else {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
   return WIFEXITED(status_) ? WEXITSTATUS(status_) : -WTERMSIG(status_);
 }
 

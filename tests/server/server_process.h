@@ -26,7 +26,8 @@ class ServerProcess {
   // Waits for the port file of serving(); the address of gRPC.
   std::string grpc_address();
   void signal(int number);
-  // Waits for the end; the exit status, or minus the signal that ended it.
+  // Waits for the end; the exit status, or minus the signal that ended it: SIGKILL, by us, where it
+  // serves on for a minute.
   int wait();
   // What it wrote to stdout and stderr so far.
   std::string output() const;
