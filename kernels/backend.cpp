@@ -26,7 +26,7 @@ std::unique_ptr<Device> make_device(const DeviceOptions& options) {
 }
 
 std::string why_not_memory(size_t bytes, size_t devices) {
-  constexpr size_t kLeastMiB = 256;  // of a device
+  constexpr size_t kLeastMiB = 320;  // of a device
   if (bytes >> 20 >= kLeastMiB * devices) return {};
   return "expected at least " + std::to_string(kLeastMiB * devices) + "MB of a card for " +
          std::to_string(devices) + (devices == 1 ? " device" : " devices") + ", got " +

@@ -31,8 +31,9 @@ inline std::unique_ptr<Device> make_device(Backend backend) {
 }
 
 // Why so many bytes of a card are no DeviceOptions::memory_bytes for so many devices: expected and
-// got; empty where they are. A device takes 97 MiB for itself (kernels/cuda/README.md), a sweep
-// over many pairs 38 MiB, and a server gives half to the states of accumulators.
+// got; empty where they are. 320 MB for each: a server gives half to the states of accumulators,
+// and of the other 160 a device takes 97 for itself, a sweep over many pairs 38
+// (kernels/cuda/README.md).
 std::string why_not_memory(size_t bytes, size_t devices);
 
 // Why make_device would not give a cuda device; empty where it would.

@@ -31,7 +31,7 @@ void check_address(const std::string& text, const char* flag, bool insecure) {
 
 // An unsigned number would turn a minus sign into an unlimited budget.
 std::string refuse_negative(const std::string& text) {
-  return text.find('-') == std::string::npos ? "" : "expected a size such as 512MB, got " + text;
+  return text.find('-') == std::string::npos ? "" : "expected a size such as 2GB, got " + text;
 }
 
 // Zero would be the default, and a device that does not fit would say so in bytes of its own.
@@ -79,8 +79,8 @@ void add_options(CLI::App& app, ServerOptions& options, Texts& texts) {
   add_size(
       "device-memory", options.device.memory_bytes,
       "What devices take of a card's memory together, half of it for accumulators; default:"
-      " nine tenths of what is free at the start; at least 256MB for each of --devices; ignored"
-      " on cpu")
+      " nine tenths of what is free at the start; at least 320MB for each of --devices; ignored"
+      " with --backend cpu")
       ->default_str("");
   add_size("sample-memory", options.limits.sample_memory_bytes,
            "Samples kept in memory for nc4; more go to files in the data folder");
@@ -124,7 +124,7 @@ ParsedOptions parse_options(int argc, char** argv) {
     app.parse(argc, argv);
     options.device.backend = parse_backend(texts.backend);
     options.device.math = parse_math(texts.math);
-    if (app.count("--device-memory") > 0) {
+    if (app.count("--device-memory") > 0 && options.device.backend != Backend::kCpu) {
       check_device_memory(options.device.memory_bytes, options.devices);
     }
     options.drain = std::chrono::seconds(texts.drain);

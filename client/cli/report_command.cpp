@@ -37,10 +37,10 @@ v1::Report computed_report(const ReportCommand& command) {
 
 // A server has its own.
 void require_no_device(const DeviceChoice& choice) {
-  const char* const given = choice.backend != "auto"   ? "--backend"
-                            : choice.math != "exact"   ? "--math"
-                            : choice.memory_bytes != 0 ? "--device-memory"
-                                                       : nullptr;
+  const char* const given = choice.backend != "auto" ? "--backend"
+                            : choice.math != "exact" ? "--math"
+                            : choice.memory_bytes    ? "--device-memory"
+                                                     : nullptr;
   if (given == nullptr) return;
   throw UsageError(std::string(given) +
                    ": expected to be left out with --server, which has its own");

@@ -19,13 +19,6 @@ std::string refuse_negative(const std::string& text) {
   return text.find('-') == std::string::npos ? "" : "expected a size such as 20GB, got " + text;
 }
 
-// Of the size in bytes.
-std::string refuse_little(const std::string& number) {
-  size_t bytes = 0;
-  std::from_chars(number.data(), number.data() + number.size(), bytes);
-  return why_not_memory(bytes, 1);
-}
-
 }  // namespace
 
 void add_output_options(CLI::App& command, OutputOptions& options) {
@@ -62,11 +55,10 @@ void add_device_options(CLI::App& command, DeviceChoice& choice) {
   command
       .add_option("--device-memory", choice.memory_bytes,
                   "what may be taken of a card's memory, such as 20GB (default: nine tenths of what"
-                  " is free), 256MB at least; ignored on cpu")
+                  " is free), 320MB at least; ignored with --backend cpu")
       ->type_name("SIZE")
       ->transform(CLI::AsSizeValue(false))
       ->transform(CLI::Validator(refuse_negative, ""))  // the transformation added last comes first
-      ->check(CLI::Validator(refuse_little, ""))
       ->group("Computation");
 }
 
@@ -111,9 +103,13 @@ void add_series_options(CLI::App& command, SeriesOptions& options) {
 }
 
 std::unique_ptr<Device> open_device(const DeviceChoice& choice) {
-  return make_device({.backend = parse_backend(choice.backend),
-                      .math = parse_math(choice.math),
-                      .memory_bytes = choice.memory_bytes});
+  DeviceOptions options{.backend = parse_backend(choice.backend), .math = parse_math(choice.math)};
+  if (choice.memory_bytes && options.backend != Backend::kCpu) {
+    options.memory_bytes = *choice.memory_bytes;
+    const std::string why = why_not_memory(options.memory_bytes, 1);
+    if (!why.empty()) throw UsageError("--device-memory: " + why);
+  }
+  return make_device(options);
 }
 
 void apply_compute_options(const ComputeOptions& options, measure::MeasureOptions& out) {

@@ -23,7 +23,7 @@ struct OutputOptions {
 struct DeviceChoice {
   std::string backend = "auto";
   std::string math = "exact";
-  size_t memory_bytes = 0;  // of a card; 0: nine tenths of what is free
+  std::optional<size_t> memory_bytes;  // of a card; absent: nine tenths of what is free
 };
 
 struct ComputeOptions {

@@ -33,11 +33,11 @@ TEST(Backend, TheProcessorIsAlwaysThere) {
 
 TEST(Backend, SaysHowMuchMemoryDevicesNeed) {
   constexpr size_t kMiB = size_t{1} << 20;
-  EXPECT_EQ(why_not_memory(256 * kMiB, 1), "");
+  EXPECT_EQ(why_not_memory(320 * kMiB, 1), "");
   EXPECT_EQ(why_not_memory(SIZE_MAX, 64), "");
-  EXPECT_EQ(why_not_memory(0, 1), "expected at least 256MB of a card for 1 device, got 0 bytes");
-  EXPECT_EQ(why_not_memory(768 * kMiB - 1, 3),
-            "expected at least 768MB of a card for 3 devices, got 805306367 bytes");
+  EXPECT_EQ(why_not_memory(0, 1), "expected at least 320MB of a card for 1 device, got 0 bytes");
+  EXPECT_EQ(why_not_memory(960 * kMiB - 1, 3),
+            "expected at least 960MB of a card for 3 devices, got 1006632959 bytes");
 }
 
 // What happens where there is a module is in tests/client/cli/cuda_test.cpp.

@@ -216,13 +216,13 @@ TEST_F(ProcessTest, BadUsageIsExit2) {
   EXPECT_EQ(run({"--math", "tf32"}, output), 2);
   EXPECT_THAT(output, HasSubstr("tf32"));
   EXPECT_EQ(run({"--device-memory=-1GB"}, output), 2);
-  EXPECT_THAT(output, HasSubstr("expected a size such as 512MB, got -1GB"));
+  EXPECT_THAT(output, HasSubstr("expected a size such as 2GB, got -1GB"));
   // The default of --devices is 2.
   EXPECT_EQ(run({"--device-memory", "0"}, output), 2);
-  EXPECT_THAT(output, HasSubstr("--device-memory: expected at least 512MB of a card for 2 devices,"
+  EXPECT_THAT(output, HasSubstr("--device-memory: expected at least 640MB of a card for 2 devices,"
                                 " got 0 bytes (--devices)"));
-  EXPECT_EQ(run({"--device-memory", "1023MB", "--devices", "4"}, output), 2);
-  EXPECT_THAT(output, HasSubstr("at least 1024MB of a card for 4 devices, got 1072693248 bytes"));
+  EXPECT_EQ(run({"--device-memory", "1279MB", "--devices", "4"}, output), 2);
+  EXPECT_THAT(output, HasSubstr("at least 1280MB of a card for 4 devices, got 1341128704 bytes"));
   write_file(folder_ / "little.toml", "device-memory = \"1MB\"\n");
   EXPECT_EQ(run({"--config", folder_ / "little.toml"}, output), 2);
   EXPECT_THAT(output, HasSubstr("got 1048576 bytes"));
@@ -233,6 +233,13 @@ TEST_F(ProcessTest, BadUsageIsExit2) {
   EXPECT_EQ(run({"--http", "0.0.0.0:0"}, output), 2);
   EXPECT_THAT(output, HasSubstr("--insecure"));
   EXPECT_EQ(run({"--config", folder_ / "none.toml"}, output), 2);
+}
+
+TEST_F(ProcessTest, LittleMemoryOfACardIsNoneOfTheProcessorsConcern) {
+  ServerProcess process(folder_.path(), with({"--device-memory", "1MB"}));
+  process.grpc_address();
+  process.signal(SIGTERM);
+  EXPECT_EQ(process.wait(), 0) << process.output();
 }
 
 TEST_F(ProcessTest, ComputesInTheMathThatWasAskedFor) {

@@ -139,7 +139,7 @@ TEST_F(CudaPrograms, AServerThatMustHaveACardEndsWithoutOne) {
 TEST_F(CudaPrograms, ASeriesThatDoesNotFitTheCardIsRefusedAndTheNextIsServed) {
   // As little as may be; half of it is for accumulators.
   ServerProcess server(server_program(),
-                       {"--backend", "cuda", "--devices", "1", "--device-memory", "256MB"}, kCard);
+                       {"--backend", "cuda", "--devices", "1", "--device-memory", "320MB"}, kCard);
   const CommandResult refused = run_cli({"report", (folder_ / "plain.npz").string(), "--server",
                                          server.address(), "--num-classes", "900000"});
   EXPECT_EQ(refused.status, 1);

@@ -29,11 +29,13 @@ TEST_F(CliUsage, BadUsageExitsWith2AndOneLine) {
   expect_refusal(run_cli({"report", file_, "--math", "tf32"}), 2, "{exact,fp64}");
   expect_refusal(run_cli({"stats", file_, "-o", "x", "--device-memory=-1GB"}), 2,
                  "expected a size such as 20GB, got -1GB");
-  for (const char* little : {"0", "255MB", "1"}) {
+  for (const char* little : {"0", "319MB", "1"}) {
     expect_refusal(run_cli({"report", file_, "--device-memory", little}), 2,
-                   "--device-memory: expected at least 256MB of a card for 1 device, got ");
+                   "--device-memory: expected at least 320MB of a card for 1 device, got ");
   }
   expect_refusal(run_cli({"report", file_}, {{"NCSCOPE_DEVICE_MEMORY", "0"}}), 2, "got 0 bytes");
+  expect_refusal(run_cli({"stats", file_, "-o", "x", "--device-memory", "1MB"}), 2, "got 1048576");
+  cli_output({"report", file_, "--backend", "cpu", "--device-memory", "1MB"});
   expect_refusal(run_cli({"report", file_, "--classes", "many"}), 2, "--classes");
   expect_refusal(run_cli({"report", file_, "--local", "--server", "127.0.0.1:1"}), 2, "--local");
   expect_refusal(run_cli({"report", file_, "--server", "127.0.0.1:1", "--backend", "cpu"}), 2,
