@@ -103,7 +103,14 @@ std::vector<double> Device::eigh(Matrix a) {
   check::require_matrix("eigh", "A", a);
   check::require_shape("eigh", "A", a, a.rows, a.rows);
   if (a.rows == 0) return {};
-  return do_eigh(a);
+  return do_eigh(a, true);
+}
+
+std::vector<double> Device::eigenvalues(Matrix a) {
+  check::require_matrix("eigenvalues", "A", a);
+  check::require_shape("eigenvalues", "A", a, a.rows, a.rows);
+  if (a.rows == 0) return {};
+  return do_eigh(a, false);
 }
 
 std::vector<double> Device::row_dots(ConstMatrix a, ConstMatrix b) {

@@ -191,8 +191,8 @@ class Device {
   // in float64; others wait there as they are, or all do until the tile is full. A full tile is
   // flushed. After an OutOfMemory the sums are as they were.
   void accumulate(const Batch& batch, ClassSums& sums);
-  // Moves the tile, full, empty or not, into the scatter; what this device does next comes after all
-  // work on the sums, whichever device did it. Before, each class with rows that wait gets
+  // Moves the tile, full, empty or not, into the scatter; what this device does next comes after
+  // all work on the sums, whichever device did it. Before, each class with rows that wait gets
   // their mean as its r_c, rounded to T, and they are shifted. Products in T, or in float64 or
   // scaled where those of float32 would over- or underflow (see products_fit()); sums across tiles
   // in float64.
@@ -213,6 +213,8 @@ class Device {
   // Eigenvalues, ascending, of a symmetric A; its rows become the orthonormal eigenvectors. Throws
   // NumericalError where the iteration does not converge, or the order is beyond the library's.
   std::vector<double> eigh(Matrix a);
+  // The eigenvalues alone, which is several times faster; A is undefined afterwards.
+  std::vector<double> eigenvalues(Matrix a);
   // out[r] = <a_r, b_r>, host result.
   std::vector<double> row_dots(ConstMatrix a, ConstMatrix b);
   // Row r of A times factors[r] (host).
@@ -244,7 +246,7 @@ class Device {
   virtual void do_syrk(bool transpose, double alpha, ConstMatrix a, double beta, Matrix c) = 0;
   virtual bool do_cholesky(Matrix a) = 0;
   virtual void do_cholesky_solve(ConstMatrix factor, Matrix b) = 0;
-  virtual std::vector<double> do_eigh(Matrix a) = 0;
+  virtual std::vector<double> do_eigh(Matrix a, bool with_vectors) = 0;
   virtual std::vector<double> do_row_dots(ConstMatrix a, ConstMatrix b) = 0;
   virtual void do_scale_rows(Matrix a, std::span<const double> factors) = 0;
   virtual void do_subtract_row(Matrix a, std::span<const double> v) = 0;

@@ -40,6 +40,14 @@ Weighting parse_weighting(std::string_view name) {
   throw InvalidArgument("weighting: expected uniform or by_count, got " + std::string(name));
 }
 
+Spectrum parse_spectrum(std::string_view name) {
+  if (name == "auto") return Spectrum::kAuto;
+  if (name == "none") return Spectrum::kNone;
+  if (name == "leading") return Spectrum::kLeading;
+  if (name == "all") return Spectrum::kAll;
+  throw InvalidArgument("spectrum: expected auto, none, leading or all, got " + std::string(name));
+}
+
 ReportValues compute_report(Device& device, const Statistics& statistics,
                             const Classifier* classifier, const DecisionCounts* decisions,
                             const ReportOptions& options) {
@@ -49,11 +57,14 @@ ReportValues compute_report(Device& device, const Statistics& statistics,
   metrics::data_summary(analysis, out);
   metrics::nc1_traces(analysis, out);
   metrics::nc1_pinv(analysis, out);
+  metrics::nc1_vci(analysis, out);
   metrics::nc1_cdnv(analysis, out);
   metrics::nc2_means(analysis, out);
   metrics::nc2_classifier(analysis, out);
   metrics::nc3(analysis, out);
   metrics::nc4(analysis, out);
+  metrics::spectrum(analysis, out);
+  metrics::minority(analysis, out);
   metrics::classes(analysis, out);
   return out;
 }

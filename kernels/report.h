@@ -20,8 +20,19 @@ enum class Weighting { kUniform, kByCount };
 // "uniform" or "by_count"; throws InvalidArgument naming the choices.
 Weighting parse_weighting(std::string_view name);
 
+// Which eigenvalues of S_W, S_B and S_T a report holds: none, the 64 leading ones, or all; kAuto is
+// kLeading where they cost little beside the pass over the samples, d <= 256 or N >= 64 d.
+enum class Spectrum { kAuto, kNone, kLeading, kAll };
+
+// "auto", "none", "leading" or "all"; throws InvalidArgument naming the choices.
+Spectrum parse_spectrum(std::string_view name);
+
 struct ReportOptions {
   Weighting weighting = Weighting::kUniform;
+  Spectrum spectrum = Spectrum::kAuto;
+  bool exact_pairs = false;  // all pairs of classes, however many there are
+
+  bool operator==(const ReportOptions&) const = default;
 };
 
 // All metrics of the samples behind `statistics`. `classifier` and `decisions` may be null; what

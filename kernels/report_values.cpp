@@ -24,6 +24,10 @@ void ReportValues::set_list(std::string_view path, std::vector<uint32_t> values)
   lists_.insert_or_assign(std::string(path), std::move(values));
 }
 
+void ReportValues::set_numbers(std::string_view path, std::vector<double> values) {
+  number_lists_.insert_or_assign(std::string(path), std::move(values));
+}
+
 void ReportValues::set_text(std::string_view path, std::string value) {
   texts_.insert_or_assign(std::string(path), std::move(value));
 }

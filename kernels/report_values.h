@@ -29,6 +29,7 @@ class ReportValues {
   void set_integer(std::string_view path, uint64_t value);
   void set_pair(std::string_view path, uint32_t first, uint32_t second);
   void set_list(std::string_view path, std::vector<uint32_t> values);
+  void set_numbers(std::string_view path, std::vector<double> values);
   void set_text(std::string_view path, std::string value);
   // A column of the per-class table, one entry per present class; `field` is that of ClassReport.
   // A value that is not finite has no entry.
@@ -49,6 +50,9 @@ class ReportValues {
     return pairs_;
   }
   const std::map<std::string, std::vector<uint32_t>, std::less<>>& lists() const { return lists_; }
+  const std::map<std::string, std::vector<double>, std::less<>>& number_lists() const {
+    return number_lists_;
+  }
   const std::map<std::string, std::string, std::less<>>& texts() const { return texts_; }
   const std::map<std::string, std::vector<std::optional<double>>, std::less<>>& columns() const {
     return columns_;
@@ -61,6 +65,7 @@ class ReportValues {
   std::map<std::string, uint64_t, std::less<>> integers_;
   std::map<std::string, std::pair<uint32_t, uint32_t>, std::less<>> pairs_;
   std::map<std::string, std::vector<uint32_t>, std::less<>> lists_;
+  std::map<std::string, std::vector<double>, std::less<>> number_lists_;
   std::map<std::string, std::string, std::less<>> texts_;
   std::map<std::string, std::vector<std::optional<double>>, std::less<>> columns_;
   std::vector<Undefined> undefined_;

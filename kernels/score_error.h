@@ -33,8 +33,8 @@ struct Precision<double> {
 // sum of d products in T is off by d u at most (Higham, Accuracy and Stability of Numerical
 // Algorithms, section 3.1), all relative to sum |a_j h_j| <= ||a|| ||h||; the same holds for the
 // plain loop with u of float64, which also rounds the addition of t. Values below the smallest
-// normal number are off by that number at most, whatever a library makes of subnormal ones. The plain score of points is
-// half a sum of (a_j - h_j)^2. Infinite where a sum may overflow.
+// normal number are off by that number at most, whatever a library makes of subnormal ones. The
+// plain score of points is half a sum of (a_j - h_j)^2. Infinite where a sum may overflow.
 template <class T>
 NCSCOPE_HOST_DEVICE double score_error(size_t dim, bool points, double norm, double largest_norm,
                                        double largest_offset) {

@@ -71,6 +71,18 @@ void add_compute_options(CLI::App& command, ComputeOptions& options) {
       ->check(CLI::IsMember({"uniform", "by_count"}))
       ->capture_default_str()
       ->group("Computation");
+  command
+      .add_option("--spectrum", options.spectrum,
+                  "eigenvalues of S_W, S_B and S_T: none, leading (64), all, or auto: leading where"
+                  " they cost little beside the samples")
+      ->type_name("")
+      ->check(CLI::IsMember({"auto", "none", "leading", "all"}))
+      ->capture_default_str()
+      ->group("Computation");
+  command
+      .add_flag("--exact-pairs", options.exact_pairs,
+                "pair metrics from all pairs of classes, however many there are")
+      ->group("Computation");
   command.add_option("--profile", options.profile, "conventions of the numbers: default")
       ->type_name("")
       ->check(CLI::IsMember({"default"}))
@@ -113,7 +125,9 @@ std::unique_ptr<Device> open_device(const DeviceChoice& choice) {
 }
 
 void apply_compute_options(const ComputeOptions& options, measure::MeasureOptions& out) {
-  out.weighting = parse_weighting(options.weighting);
+  out.report.weighting = parse_weighting(options.weighting);
+  out.report.spectrum = parse_spectrum(options.spectrum);
+  out.report.exact_pairs = options.exact_pairs;
 }
 
 void apply_series_options(const SeriesOptions& options, const std::string& default_run,

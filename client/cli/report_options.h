@@ -29,6 +29,8 @@ struct DeviceChoice {
 struct ComputeOptions {
   DeviceChoice device;
   std::string weighting = "uniform";
+  std::string spectrum = "auto";
+  bool exact_pairs = false;
   std::string profile = "default";
 };
 

@@ -141,15 +141,14 @@ v1::Report report_of_bundle(Device& device, const StatisticsBundle& bundle,
         " were ignored and " + std::to_string(bundle.statistics.skipped_nonfinite) +
         " skipped as not finite");
   }
-  const ReportOptions report_options{options.weighting};
   const Classifier* classifier = bundle.classifier ? &*bundle.classifier : nullptr;
   v1::Report report;
   *report.mutable_key() = options.key;
   report.set_attempt(options.attempt);
   report.set_world_size(parts);
-  fill_report(compute_report(device, bundle.statistics, classifier, decisions, report_options),
+  fill_report(compute_report(device, bundle.statistics, classifier, decisions, options.report),
               report);
-  describe_report(device.info(), bundle.statistics, report_options, report);
+  describe_report(device.info(), bundle.statistics, options.report, report);
   if (decisions != nullptr) {
     report.mutable_nc4()->set_decision_source(decision_source(decisions->source));
   }

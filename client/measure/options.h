@@ -19,7 +19,7 @@ struct MeasureOptions {
   std::optional<size_t> num_classes;  // K; absent: see SampleSet::check_labels()
   bool skip_nonfinite = false;
   int64_t ignore_index = -100;
-  Weighting weighting = Weighting::kUniform;
+  ReportOptions report;
   v1::SeriesKey key;  // what the report is called
   uint32_t attempt = 0;
 };

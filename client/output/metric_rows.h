@@ -12,10 +12,11 @@ struct MetricRow {
   std::string_view meaning;
 };
 
-inline constexpr std::array<MetricRow, 12> kNc1Rows{{
+inline constexpr std::array<MetricRow, 13> kNc1Rows{{
     {"pinv", "0", "tr(S_W S_B^+) / P"},
     {"quotient", "0", "tr S_W / tr S_B"},
     {"precision_floor", "", "smallest quotient that the input type resolves"},
+    {"vci", "0", "1 - tr(S_T^+ S_B) / rank(S_B)"},
     {"cdnv", "0", "mean over pairs of (v_c + v_c') / (2 |mu_c - mu_c'|^2)"},
     {"cdnv_max", "0", "largest pair of cdnv"},
     {"cdnv_fourth", "0", "cdnv with |.|^4"},
@@ -53,6 +54,18 @@ inline constexpr std::array<MetricRow, 3> kNc4Rows{{
     {"agreement", "1", "classifier decides as the nearest class mean"},
     {"ncc_accuracy", "1", "nearest class mean is the label's"},
     {"classifier_accuracy", "1", "classifier decides the label"},
+}};
+
+inline constexpr std::array<MetricRow, 3> kSpectrumRows{{
+    {"effective_rank", "", "exp(entropy of the eigenvalues)"},
+    {"stable_rank", "", "trace / largest eigenvalue"},
+    {"participation_ratio", "", "trace^2 / |.|_F^2"},
+}};
+
+inline constexpr std::array<MetricRow, 3> kMinorityRows{{
+    {"classes", "", "classes in the rarest third"},
+    {"classifier_cosine", "", "mean pair cosine of their w_c"},
+    {"means_cosine", "", "mean pair cosine of their M_c"},
 }};
 
 }  // namespace ncscope::output

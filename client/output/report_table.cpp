@@ -129,39 +129,49 @@ std::string simple_group(const v1::Report& report, const std::string& group,
   return body.empty() ? "" : group_heading(name, meaning, style) + body;
 }
 
-// NC2 has two columns: of the class means and of the classifier's rows.
-std::string nc2_group(const v1::Report& report, const Style& style) {
-  const std::array<std::string, 2> sets = {"means", "classifier"};
+// A group of several columns, such as class means and classifier rows.
+std::string column_group(const v1::Report& report, const std::string& group,
+                         const std::string& title, std::span<const std::string> columns,
+                         std::span<const MetricRow> rows, bool with_ideal, const Style& style) {
+  const v1::Undefined* whole = whole_group(report, group);
+  if (whole != nullptr) {
+    return "\n" + style.heading(title) + "\n  " + style.alert("undefined: " + whole->reason()) +
+           "\n";
+  }
   std::string body;
   std::vector<std::string> notes;
-  for (const std::string& set : sets) {
-    if (const v1::Undefined* entry = whole_group(report, "nc2." + set)) {
-      notes.push_back(set + " undefined: " + entry->reason());
+  for (const std::string& column : columns) {
+    if (const v1::Undefined* entry = whole_group(report, group + "." + column)) {
+      notes.push_back(column + " undefined: " + entry->reason());
     }
   }
-  for (const MetricRow& row : kNc2Rows) {
+  for (const MetricRow& row : rows) {
     std::string values;
     bool any = false;
-    for (const std::string& set : sets) {
-      const std::string path = "nc2." + set + "." + std::string(row.field);
+    for (const std::string& column : columns) {
+      const std::string path = group + "." + column + "." + std::string(row.field);
       const auto value = number_at(report, path);
       const auto reason = undefined_reason(report, path);
-      const bool own_reason = reason && whole_group(report, "nc2." + set) == nullptr;
+      const bool own_reason = reason && whole_group(report, group + "." + column) == nullptr;
       any = any || value || own_reason;
       values += right(short_number(value, kDigits), kValueWidth);
       if (!value && own_reason) {
-        notes.push_back(set + "." + std::string(row.field) + " undefined: " + *reason);
+        notes.push_back(column + "." + std::string(row.field) + " undefined: " + *reason);
       }
     }
     if (!any) continue;
-    body += "  " + left(std::string(row.field), kNameWidth) + values +
-            right(ideal_text(row.ideal, report.data().present_classes()), 9) + "  " +
-            style.faint(std::string(row.meaning)) + "\n";
+    body += "  " + left(std::string(row.field), kNameWidth) + values;
+    if (with_ideal) body += right(ideal_text(row.ideal, report.data().present_classes()), 9);
+    body += "  " + style.faint(std::string(row.meaning)) + "\n";
   }
   if (body.empty() && notes.empty()) return "";
-  std::string text = "\n" + style.heading("NC2  simplex ETF") +
-                     right("means", kNameWidth + 2 + kValueWidth - 16) +
-                     right("classifier", kValueWidth) + right("ideal", 9) + "\n" + body;
+  std::string text = "\n" + style.heading(title);
+  for (size_t i = 0; i < columns.size(); ++i) {
+    const size_t width = kValueWidth + (i == 0 ? kNameWidth + 2 - title.size() : 0);
+    text += right(columns[i], width);
+  }
+  if (with_ideal) text += right("ideal", 9);
+  text += "\n" + body;
   for (const std::string& note : notes) text += "  " + style.alert(note) + "\n";
   return text;
 }
@@ -171,9 +181,13 @@ std::string nc2_group(const v1::Report& report, const Style& style) {
 std::string report_table(const v1::Report& report, size_t max_classes, const Style& style) {
   std::string text = header_lines(report, style);
   text += simple_group(report, "nc1", "NC1", "variability", kNc1Rows, style);
-  text += nc2_group(report, style);
+  const std::array<std::string, 2> vectors = {"means", "classifier"};
+  text += column_group(report, "nc2", "NC2  simplex ETF", vectors, kNc2Rows, true, style);
   text += simple_group(report, "nc3", "NC3", "self-duality", kNc3Rows, style);
   text += simple_group(report, "nc4", "NC4", "nearest centre", kNc4Rows, style);
+  const std::array<std::string, 3> scatters = {"within", "between", "total"};
+  text += column_group(report, "spectrum", "spectrum", scatters, kSpectrumRows, false, style);
+  text += simple_group(report, "minority", "minority", "collapse", kMinorityRows, style);
   text += class_table(report, max_classes, style);
   if (report.warnings_size() > 0) text += "\n";
   for (const v1::Warning& warning : report.warnings()) {

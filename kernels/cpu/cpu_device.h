@@ -29,7 +29,7 @@ class CpuDevice final : public Device {
   void do_syrk(bool transpose, double alpha, ConstMatrix a, double beta, Matrix c) override;
   bool do_cholesky(Matrix a) override;
   void do_cholesky_solve(ConstMatrix factor, Matrix b) override;
-  std::vector<double> do_eigh(Matrix a) override;
+  std::vector<double> do_eigh(Matrix a, bool with_vectors) override;
   std::vector<double> do_row_dots(ConstMatrix a, ConstMatrix b) override;
   void do_scale_rows(Matrix a, std::span<const double> factors) override;
   void do_subtract_row(Matrix a, std::span<const double> v) override;

@@ -83,7 +83,7 @@ void CpuDevice::do_cholesky_solve(ConstMatrix factor, Matrix b) {
   }
 }
 
-std::vector<double> CpuDevice::do_eigh(Matrix a) {
+std::vector<double> CpuDevice::do_eigh(Matrix a, bool with_vectors) {
   // The workspace of dsyevd, 1 + 6n + 2n^2, is counted in 32 bits.
   constexpr size_t kLargest = 32766;
   if (a.rows > kLargest) {
@@ -92,8 +92,9 @@ std::vector<double> CpuDevice::do_eigh(Matrix a) {
   }
   std::vector<double> values(a.rows);
   // Checks for NaN first, and answers -5 where there is one.
-  const lapack_int info = LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'L', blas::size(a.rows), a.data,
-                                         blas::stride(a.stride), values.data());
+  const lapack_int info = LAPACKE_dsyevd(LAPACK_COL_MAJOR, with_vectors ? 'V' : 'N', 'L',
+                                         blas::size(a.rows), a.data, blas::stride(a.stride),
+                                         values.data());
   if (info == -5) throw NumericalError("eigh: the matrix holds a NaN");
   if (info == LAPACK_WORK_MEMORY_ERROR) throw OutOfMemory("eigh: no memory for the workspace");
   if (info < 0) throw DeviceError("eigh: dsyevd refused argument " + std::to_string(-info));

@@ -79,7 +79,9 @@ void CudaDevice::do_cholesky_solve(ConstMatrix factor, Matrix b) {
   }
 }
 
-std::vector<double> CudaDevice::do_eigh(Matrix a) {
+std::vector<double> CudaDevice::do_eigh(Matrix a, bool with_vectors) {
+  const cusolverEigMode_t job =
+      with_vectors ? CUSOLVER_EIG_MODE_VECTOR : CUSOLVER_EIG_MODE_NOVECTOR;
   auto* const flags = vectors_.get<int>(memory_, 2 + 2 * a.rows);
   auto* const values = reinterpret_cast<double*>(flags + 2);
   NCSCOPE_CUDA_TRY(cudaMemsetAsync(flags, 0, 2 * sizeof(int), stream_.get()));
@@ -91,17 +93,17 @@ std::vector<double> CudaDevice::do_eigh(Matrix a) {
   size_t device_bytes = 0;
   size_t host_bytes = 0;
   const cusolverStatus_t status = cusolverDnXsyevd_bufferSize(
-      cusolver_.get(), cusolver_params_.get(), CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_UPPER,
-      size(a.rows), CUDA_R_64F, a.data, size(a.stride), CUDA_R_64F, values, CUDA_R_64F,
-      &device_bytes, &host_bytes);
+      cusolver_.get(), cusolver_params_.get(), job, CUBLAS_FILL_MODE_UPPER, size(a.rows),
+      CUDA_R_64F, a.data, size(a.stride), CUDA_R_64F, values, CUDA_R_64F, &device_bytes,
+      &host_bytes);
   check_size(status, a.rows);
   check(status, "cusolverDnXsyevd_bufferSize");
   auto* const workspace = solver_workspace_.get<std::byte>(memory_, device_bytes);
   solver_host_workspace_.resize(host_bytes);
   NCSCOPE_CUDA_TRY(cusolverDnXsyevd(
-      cusolver_.get(), cusolver_params_.get(), CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_UPPER,
-      size(a.rows), CUDA_R_64F, a.data, size(a.stride), CUDA_R_64F, values, CUDA_R_64F, workspace,
-      device_bytes, solver_host_workspace_.data(), host_bytes, flags));
+      cusolver_.get(), cusolver_params_.get(), job, CUBLAS_FILL_MODE_UPPER, size(a.rows),
+      CUDA_R_64F, a.data, size(a.stride), CUDA_R_64F, values, CUDA_R_64F, workspace, device_bytes,
+      solver_host_workspace_.data(), host_bytes, flags));
   do_copy_to_host(host_flags, flags, sizeof(host_flags));
   if (host_flags[0] < 0) throw DeviceError("eigh: " + refused("syevd", host_flags[0]));
   if (host_flags[0] > 0) throw NumericalError("eigh: syevd did not converge");

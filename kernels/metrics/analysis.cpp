@@ -16,9 +16,11 @@ Analysis::Analysis(Device& device, const Statistics& statistics, const Classifie
       statistics_(statistics),
       classifier_(classifier),
       decisions_(decisions),
+      options_(options),
       weights_(class_weights(statistics, options.weighting)),
       global_mean_(weighted_mean({statistics.means.data(), statistics.present(), statistics.dim},
                                  weights_)) {
+  for (const double weight : weights_) root_weights_.push_back(std::sqrt(weight));
   for (size_t c = 0; c < present(); ++c) {
     within_trace_ += statistics.within[c] / static_cast<double>(statistics.samples);
     within_variances_.push_back(statistics.within[c] / static_cast<double>(statistics.counts[c]));

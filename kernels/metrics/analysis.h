@@ -26,6 +26,8 @@ class Analysis {
   const Classifier* classifier() const { return classifier_; }
   const DecisionCounts* decisions() const { return decisions_; }
 
+  Spectrum spectrum() const { return options_.spectrum; }  // which eigenvalues are asked for
+
   size_t present() const { return statistics_.present(); }               // P
   size_t dim() const { return statistics_.dim; }                         // d
   uint32_t label(size_t row) const { return statistics_.classes[row]; }  // class of a row of M
@@ -39,7 +41,8 @@ class Analysis {
   const DeviceMatrix& centered_means() const { return centered_means_; }                 // M [P, d]
   const std::vector<double>& squared_mean_norms() const { return squared_mean_norms_; }  // of M
   const std::vector<bool>& zero_means() const { return zero_means_; }  // [P] M_c = 0, to rounding
-  double mean_etf_inner() const { return mean_etf_inner_; }            // <MM^T, E>; 0 for P < 2
+  const std::vector<double>& root_weights() const { return root_weights_; }  // [P] sqrt(w_c)
+  double mean_etf_inner() const { return mean_etf_inner_; }  // <MM^T, E>; 0 for P < 2
 
   // Why metrics between classes have no value here: fewer than two classes, or means all equal.
   const std::optional<std::string>& no_between() const { return no_between_; }
@@ -61,7 +64,9 @@ class Analysis {
   const Statistics& statistics_;
   const Classifier* classifier_;
   const DecisionCounts* decisions_;
+  ReportOptions options_;
   std::vector<double> weights_;  // [P] 1/P or n_c/N
+  std::vector<double> root_weights_;
   std::vector<double> global_mean_;
   std::vector<double> within_variances_;
   std::vector<double> raw_mean_norms_;

@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "kernels/errors.h"
+#include "kernels/metrics/between_product.h"
 #include "kernels/metrics/lanczos.h"
+#include "kernels/metrics/solution_trace.h"
 
 namespace ncscope::metrics {
 namespace {
@@ -18,29 +20,11 @@ namespace {
 // An estimate of the smallest eigenvalue this close to the cut-off does not decide the rank.
 constexpr double kCutoffMargin = 16;
 
-// Rows that are weighted at a time where S_B is summed up from them.
-constexpr size_t kWeightedRows = 4096;
-
 // Columns of S_W that are in device memory at a time.
 constexpr size_t kPanel = 256;
 
-// Elements that a copy moves through host memory at a time.
-constexpr size_t kCopied = size_t{1} << 17;
-
 ConstMatrix columns(ConstMatrix matrix, size_t first, size_t count) {
   return {matrix.data + first, matrix.rows, count, matrix.stride};
-}
-
-DeviceMatrix copy_of(Device& device, ConstMatrix matrix) {
-  DeviceMatrix out = device.matrix(matrix.rows, matrix.cols);
-  const size_t step = std::max<size_t>(1, kCopied / matrix.cols);
-  std::vector<double> host(std::min(step, matrix.rows) * matrix.cols);
-  for (size_t first = 0; first < matrix.rows; first += step) {
-    const size_t count = std::min(step, matrix.rows - first);
-    device.download(matrix.slice_rows(first, count), host.data());
-    device.copy_to_device(out.view().row(first), host.data(), count * matrix.cols * sizeof(double));
-  }
-  return out;
 }
 
 double trace_of_product(Device& device, ConstMatrix a, ConstMatrix b) {
@@ -70,20 +54,6 @@ std::vector<std::vector<double>> symmetric_dots(Device& device, ConstMatrix x, C
   return dots;
 }
 
-// tr((L L^T)^-1 S), S [n, n] in host memory.
-double trace_of_solution(Device& device, ConstMatrix factor, ConstMatrix s) {
-  double trace = 0;
-  std::vector<double> block(kPanel * kPanel);
-  for (size_t first = 0; first < s.cols; first += kPanel) {
-    const size_t width = std::min(kPanel, s.cols - first);
-    const DeviceMatrix panel = device.upload(columns(s, first, width));
-    device.cholesky_solve(factor, panel);
-    device.download(panel.view().slice_rows(first, width), block.data());
-    for (size_t i = 0; i < width; ++i) trace += block[i * width + i];
-  }
-  return trace;
-}
-
 // tr((L L^T)^-1) as the mean of z^T (L L^T)^-1 z over some vectors z of random signs (Hutchinson).
 double estimated_inverse_trace(Device& device, ConstMatrix factor) {
   constexpr size_t kVectors = 16;
@@ -105,19 +75,16 @@ class BetweenScatter {
       : device_(device),
         means_(means),
         noise_(noise),
-        gram_route_(means.rows - 1 <= means.cols),
+        gram_route_(by_classes(means)),
         equal_weights_(std::ranges::all_of(weights, [&](double w) { return w == weights[0]; })),
         products_(std::move(products)) {
     for (const double w : weights) root_weights_.push_back(std::sqrt(w));
-    if (gram_route_) {
-      weighted_ = copy_of(device, means);
-      device.scale_rows(weighted_, root_weights_);
-    }
+    if (gram_route_) weighted_ = weighted_rows(device, means, root_weights_);
   }
 
   BetweenSpectrum spectrum(ConstMatrix scatter) {
     std::optional<BetweenSpectrum> found = by_cholesky(scatter);
-    return found ? *found : by_eigen(scatter);
+    return found ? std::move(*found) : by_eigen(scatter);
   }
 
  private:
@@ -143,16 +110,7 @@ class BetweenScatter {
       device_.syrk(false, 1, weighted_, 0, out);
       return out;
     }
-    if (equal_weights_) {
-      device_.syrk(true, root_weights_[0] * root_weights_[0], means_, 0, out);
-      return out;
-    }
-    for (size_t first = 0; first < means_.rows; first += kWeightedRows) {
-      const size_t count = std::min(kWeightedRows, means_.rows - first);
-      DeviceMatrix rows = copy_of(device_, means_.slice_rows(first, count));
-      device_.scale_rows(rows, std::span(root_weights_).subspan(first, count));
-      device_.syrk(true, 1, rows, first == 0 ? 0 : 1, out);
-    }
+    add_between_scatter(device_, means_, root_weights_, 0, out);
     return out;
   }
 
@@ -229,13 +187,16 @@ class BetweenScatter {
       rows = projected;
     }
     const std::vector<double> along = symmetric_dots(device_, rows, scatter, {rows})[0];
+    std::vector<double> roots;
     for (size_t k = 0; k < out.rank; ++k) {
       const double lambda = values[first + k];
       const double variance = gram_route_ ? along[k] / lambda : along[k];
       out.span_trace += variance;
       out.pinv_trace += variance / lambda;
       out.inverse_trace += 1 / lambda;
+      roots.push_back(std::sqrt(lambda));
     }
+    out.root = gram_route_ ? std::move(projected) : weighted_rows(device_, rows, roots);
     return out;
   }
 

@@ -23,6 +23,7 @@ struct BetweenSpectrum {
   double pinv_trace = 0;     // tr(S_W S_B^+)
   double span_trace = 0;     // tr of S_W inside span(S_B)
   double inverse_trace = 0;  // tr(S_B^+); where P-1 > d from 16 random vectors, to a factor of 2
+  DeviceMatrix root;         // [rank, d] A of full rank with S_B = A^T A; empty unless used_eigen
 };
 
 // `means` M [P, d] in device memory, not all zero; `products` MM^T [P, P] likewise, which is used

@@ -11,13 +11,16 @@ void data_summary(Analysis& analysis, ReportValues& out);  // data.*
 void nc1_traces(Analysis& analysis,
                 ReportValues& out);  // within/between/total_trace, quotient, precision_floor
 void nc1_pinv(Analysis& analysis,
-              ReportValues& out);  // pinv, rank, cutoff, condition, outside_span
+              ReportValues& out);                     // pinv, rank, cutoff, condition, outside_span
+void nc1_vci(Analysis& analysis, ReportValues& out);  // vci
 void nc1_cdnv(Analysis& analysis,
               ReportValues& out);  // cdnv, cdnv_max, cdnv_worst_pair, cdnv_fourth
 void nc2_means(Analysis& analysis, ReportValues& out);       // nc2.means.*
 void nc2_classifier(Analysis& analysis, ReportValues& out);  // nc2.classifier.*
 void nc3(Analysis& analysis, ReportValues& out);             // nc3.*
 void nc4(Analysis& analysis, ReportValues& out);             // nc4.*
+void spectrum(Analysis& analysis, ReportValues& out);        // spectrum.*
+void minority(Analysis& analysis, ReportValues& out);        // minority.*
 void classes(Analysis& analysis, ReportValues& out);         // classes[]
 
 }  // namespace ncscope::metrics

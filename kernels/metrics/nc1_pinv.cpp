@@ -2,17 +2,15 @@
 // says of S_B: rank, cutoff, condition, outside_span.
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "kernels/errors.h"
 #include "kernels/metrics/metrics.h"
+#include "kernels/metrics/resolution.h"
 #include "kernels/metrics/undefined.h"
 
 namespace ncscope::metrics {
 namespace {
 
-// Relative error from which on a number is marked.
-constexpr double kMarked = 0x1p-4;
 // Of a share, absolute.
 constexpr double kMarkedShare = 0x1p-14;
 
@@ -20,23 +18,6 @@ double scatter_trace(const Statistics& s) {
   double trace = 0;
   for (size_t j = 0; j < s.dim; ++j) trace += s.scatter[j * s.dim + j];
   return trace / static_cast<double>(s.samples);
-}
-
-// Size of the rounding error of u^T S_W u for a unit vector u.
-double resolution(const Statistics& s) {
-  return s.scatter_resolution / static_cast<double>(s.samples);
-}
-
-std::string two_digits(double value) {
-  char text[32];
-  std::snprintf(text, sizeof(text), "%.2g", value);
-  return text;
-}
-
-std::string advice(const Analysis& analysis) {
-  const bool wide = analysis.statistics().product_type == DType::kFloat64;
-  return wide ? ": rounding of float64 products"
-              : ": rounding of float32 products; ask for fp64 math, or send float64 features";
 }
 
 void set_pinv(Analysis& analysis, ReportValues& out) {
@@ -49,10 +30,9 @@ void set_pinv(Analysis& analysis, ReportValues& out) {
   const auto present = static_cast<double>(analysis.present());
   out.set("nc1.pinv", between.pinv_trace / present);
   // tr(E S_B^+) of the rounding E of S_W.
-  const double error = resolution(analysis.statistics()) * between.inverse_trace;
+  const double error = scatter_error(analysis.statistics()) * between.inverse_trace;
   if (error <= kMarked * between.pinv_trace) return;
-  out.warn("pinv_resolution",
-           "nc1.pinv may be off by " + two_digits(error / present) + advice(analysis));
+  out.warn("pinv_resolution", uncertain(analysis.statistics(), "nc1.pinv", error / present));
 }
 
 // Share of tr S_W outside span(S_B), both traces of the same scatter matrix.
@@ -66,10 +46,9 @@ void set_outside_span(Analysis& analysis, ReportValues& out) {
   } else {
     out.set("nc1.outside_span", std::clamp(1 - analysis.between().span_trace / trace, 0.0, 1.0));
     const double error =
-        resolution(s) * std::sqrt(static_cast<double>(analysis.between().rank)) / trace;
+        scatter_error(s) * std::sqrt(static_cast<double>(analysis.between().rank)) / trace;
     if (error <= kMarkedShare) return;
-    out.warn("outside_span_resolution",
-             "nc1.outside_span may be off by " + two_digits(error) + advice(analysis));
+    out.warn("outside_span_resolution", uncertain(s, "nc1.outside_span", error));
   }
 }
 

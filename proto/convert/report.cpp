@@ -81,6 +81,13 @@ void add_integer(const Target& target, std::string_view path, uint32_t value) {
   target.message->GetReflection()->AddUInt32(target.message, target.field, value);
 }
 
+void add_number(const Target& target, std::string_view path, double value) {
+  if (!target.field->is_repeated() || target.field->cpp_type() != FieldDescriptor::CPPTYPE_DOUBLE) {
+    wrong_type(path, "a list of numbers");
+  }
+  target.message->GetReflection()->AddDouble(target.message, target.field, value);
+}
+
 void set_text(const Target& target, std::string_view path, const std::string& value) {
   if (target.field->is_repeated() || target.field->cpp_type() != FieldDescriptor::CPPTYPE_STRING) {
     wrong_type(path, "a text");
@@ -114,6 +121,9 @@ void fill_report(const ReportValues& values, v1::Report& report) {
   }
   for (const auto& [path, list] : values.lists()) {
     for (const uint32_t value : list) add_integer(find_target(report, path), path, value);
+  }
+  for (const auto& [path, list] : values.number_lists()) {
+    for (const double value : list) add_number(find_target(report, path), path, value);
   }
   for (const auto& [path, value] : values.texts()) {
     set_text(find_target(report, path), path, value);

@@ -48,6 +48,46 @@ Weighting from_proto(v1::Weighting weighting) {
   }
 }
 
+void apply_choices(const v1::ReportChoices& choices, ReportOptions& options) {
+  switch (choices.spectrum()) {
+    case v1::SPECTRUM_CHOICE_UNSPECIFIED:
+      options.spectrum = Spectrum::kAuto;
+      break;
+    case v1::SPECTRUM_CHOICE_NONE:
+      options.spectrum = Spectrum::kNone;
+      break;
+    case v1::SPECTRUM_CHOICE_LEADING:
+      options.spectrum = Spectrum::kLeading;
+      break;
+    case v1::SPECTRUM_CHOICE_ALL:
+      options.spectrum = Spectrum::kAll;
+      break;
+    default:
+      throw InvalidArgument("spectrum: expected NONE, LEADING or ALL, got " +
+                            std::to_string(static_cast<int>(choices.spectrum())));
+  }
+  options.exact_pairs = choices.exact_pairs();
+}
+
+v1::ReportChoices choices_of(const ReportOptions& options) {
+  v1::ReportChoices choices;
+  switch (options.spectrum) {
+    case Spectrum::kAuto:
+      break;
+    case Spectrum::kNone:
+      choices.set_spectrum(v1::SPECTRUM_CHOICE_NONE);
+      break;
+    case Spectrum::kLeading:
+      choices.set_spectrum(v1::SPECTRUM_CHOICE_LEADING);
+      break;
+    case Spectrum::kAll:
+      choices.set_spectrum(v1::SPECTRUM_CHOICE_ALL);
+      break;
+  }
+  choices.set_exact_pairs(options.exact_pairs);
+  return choices;
+}
+
 v1::DataType to_proto(DType type) {
   switch (type) {
     case DType::kFloat32:

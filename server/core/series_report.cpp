@@ -84,7 +84,7 @@ std::optional<DecisionCounts> Series::count_decisions(Device& device,
 v1::Report Series::compute(Device& device, const Classifier* classifier) {
   merge_ranks(device);
   const std::optional<DecisionCounts> decisions = count_decisions(device, classifier);
-  const ReportOptions options{.weighting = spec_.weighting};
+  const ReportOptions& options = spec_.report;
   const ReportValues values =
       compute_report(device, *merged_, classifier, decisions ? &*decisions : nullptr, options);
   v1::Report report;

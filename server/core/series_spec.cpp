@@ -27,6 +27,10 @@ std::string weighting_name(Weighting weighting) {
   return weighting == Weighting::kUniform ? "uniform" : "by_count";
 }
 
+std::string choices_text(const ReportOptions& options) {
+  return "{" + choices_of(options).ShortDebugString() + "}";
+}
+
 bool skips_nonfinite(v1::NonfinitePolicy policy) {
   switch (policy) {
     case v1::NONFINITE_POLICY_UNSPECIFIED:
@@ -54,7 +58,8 @@ SeriesSpec parse_series_spec(const v1::Open& open, const Limits& limits) {
   check_range("dim d", open.dim(), 1, limits.max_dim);
   spec.num_classes = open.num_classes();
   spec.dim = open.dim();
-  spec.weighting = from_proto(open.weighting());
+  spec.report.weighting = from_proto(open.weighting());
+  apply_choices(open.choices(), spec.report);
   spec.depth = open.depth();
   if (!open.profile().empty() && open.profile() != "default") {
     throw InvalidArgument("Open: expected profile 'default', got '" + printable(open.profile()) +
@@ -85,9 +90,12 @@ void require_same(const SeriesSpec& series, const SeriesSpec& open) {
   require_equal("world_size", series.world_size, open.world_size);
   require_equal("num_classes K =", series.num_classes, open.num_classes);
   require_equal("dim d =", series.dim, open.dim);
-  if (series.weighting != open.weighting) {
-    refuse_difference("weighting", weighting_name(series.weighting),
-                      weighting_name(open.weighting));
+  if (series.report.weighting != open.report.weighting) {
+    refuse_difference("weighting", weighting_name(series.report.weighting),
+                      weighting_name(open.report.weighting));
+  }
+  if (series.report != open.report) {
+    refuse_difference("choices", choices_text(series.report), choices_text(open.report));
   }
   require_equal("depth", series.depth, open.depth);
 }

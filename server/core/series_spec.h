@@ -16,7 +16,7 @@ struct SeriesSpec {
   uint32_t world_size = 1;
   uint32_t num_classes = 0;  // K
   uint32_t dim = 0;          // d
-  Weighting weighting = Weighting::kUniform;
+  ReportOptions report;
   uint32_t depth = 0;
   std::string profile = "default";
 };

@@ -63,6 +63,12 @@ void expect_fields(const ReportValues& report) {
     ASSERT_NE(field, nullptr) << path;
     EXPECT_TRUE(holds_integers(field) && field->is_repeated()) << path;
   }
+  for (const auto& [path, list] : report.number_lists()) {
+    const FieldDescriptor* field = report_field(path);
+    ASSERT_NE(field, nullptr) << path;
+    EXPECT_EQ(field->cpp_type(), FieldDescriptor::CPPTYPE_DOUBLE) << path;
+    EXPECT_TRUE(field->is_repeated()) << path;
+  }
   for (const auto& [name, column] : report.columns()) {
     const FieldDescriptor* field = field_at(v1::ClassReport::descriptor(), name);
     ASSERT_NE(field, nullptr) << "classes[]." << name;
@@ -78,7 +84,7 @@ void expect_fields(const ReportValues& report) {
 
 TEST(ReportFields, OfWholeReports) {
   const auto device = make_device(Backend::kCpu);
-  const Samples samples = lay_out({"", 6, {20, 30, 0, 1}}, DType::kFloat32);
+  const Samples samples = lay_out({"", 6, {20, 30, 0, 1, 7, 9, 12}}, DType::kFloat32);
   const Classifier classifier = classifier_along(samples, 3);
   const ReportValues report = measure(*device, samples, &classifier);
   expect_fields(report);

@@ -27,6 +27,15 @@ def metrics(h, y, num_classes, weight=None, bias=None, weighting="uniform", dtyp
     out = {"data.samples": len(y), "data.present_classes": len(labels)}
     out.update(_nc1(h, s_w, s_b, v, mu, dtype))
     out.update(_etf("nc2.means", m, mu))
+    out.update(_spectrum("spectrum.within", s_w))
+    out.update(_spectrum("spectrum.between", s_b))
+    out.update(_spectrum("spectrum.total", s_w + s_b))
+    if len(labels) >= 6 and counts.min() < counts.max():
+        rare = np.argsort(counts, kind="stable")[: len(labels) // 3]
+        out["minority.classes"] = len(rare)
+        out["minority.means_cosine"] = _pair_cosines(m[rare]).mean()
+        if weight is not None:
+            out["minority.classifier_cosine"] = _pair_cosines(weight[labels[rare]]).mean()
     if weight is not None:
         weight = np.asarray(weight, dtype=np.float64)
         offset = np.zeros(num_classes) if bias is None else np.asarray(bias, dtype=np.float64)
@@ -47,7 +56,9 @@ def _nc1(h, s_w, s_b, v, mu, dtype):
     spread = np.array([(v[a] + v[b]) / 2 for a, b in pairs])
     inverse = np.linalg.pinv(s_b, rcond=cutoff, hermitian=True)
     mean_square = np.mean(h**2)
+    explained = np.trace(np.linalg.pinv(s_w + s_b, rcond=1e-13, hermitian=True) @ s_b)
     return {
+        "nc1.vci": 1 - explained / keep.sum(),
         "nc1.pinv": np.trace(s_w @ inverse) / classes,
         "nc1.quotient": np.trace(s_w) / np.trace(s_b),
         "nc1.cdnv": np.mean(spread / gap),
@@ -63,12 +74,26 @@ def _nc1(h, s_w, s_b, v, mu, dtype):
     }
 
 
+def _spectrum(path, scatter):
+    eigenvalues = np.maximum(np.linalg.eigvalsh(scatter), 0)
+    share = eigenvalues / eigenvalues.sum()
+    share = share[share > 0]
+    return {
+        f"{path}.effective_rank": np.exp(-np.sum(share * np.log(share))),
+        f"{path}.stable_rank": eigenvalues.sum() / eigenvalues.max(),
+        f"{path}.participation_ratio": eigenvalues.sum() ** 2 / np.sum(scatter**2),
+    }
+
+
+def _pair_cosines(x):
+    unit = x / np.linalg.norm(x, axis=1)[:, None]
+    return np.array([unit[a] @ unit[b] for a in range(len(x)) for b in range(a + 1, len(x))])
+
+
 def _etf(path, x, raw):
     m, dim = x.shape
     norms, raw_norms = np.linalg.norm(x, axis=1), np.linalg.norm(raw, axis=1)
-    unit = x / norms[:, None]
-    pairs = [(a, b) for a in range(m) for b in range(a + 1, m)]
-    cosines = np.array([unit[a] @ unit[b] for a, b in pairs])
+    cosines = _pair_cosines(x)
     gram = x @ x.T
     ideal = (np.eye(m) - 1 / m) / np.sqrt(m - 1)
     floor = 0.0 if dim >= m - 1 else np.sqrt(2 - 2 * np.sqrt(dim / (m - 1)))

@@ -8,12 +8,15 @@ import oracle
 import samples
 
 REQUIRED = {
-    "nc1": "pinv quotient cdnv cdnv_max cdnv_fourth within_trace between_trace total_trace "
+    "nc1": "pinv quotient vci cdnv cdnv_max cdnv_fourth within_trace between_trace total_trace "
     "outside_span rank condition precision_floor",
     "nc2.means": "equinorm equinorm_raw equiangular max_angle coherence etf_error etf_floor",
     "nc2.classifier": "equinorm equinorm_raw equiangular max_angle coherence etf_error etf_floor",
     "nc3": "distance structure_error cosine_mean cosine_std cosine_min uniform_duality "
     "bias_collapse nc0",
+    "spectrum.within": "effective_rank stable_rank participation_ratio",
+    "spectrum.between": "effective_rank stable_rank participation_ratio",
+    "spectrum.total": "effective_rank stable_rank participation_ratio",
     "nc4": "agreement ncc_accuracy classifier_accuracy",
 }
 
@@ -89,6 +92,19 @@ def test_weighting_by_count(client, run_name):
     report = stream(client, run_name, data, np.float64, weighting="by_count")
     assert report.conventions.weighting == "by_count"
     check(report, data, 1e-9, "float64", weighting="by_count")
+
+
+def test_eigenvalues_are_those_asked_for(client, run_name):
+    data = samples.make("imbalanced")
+    dim = data.features.shape[1]
+    report = stream(client, run_name, data, np.float64, spectrum="all")
+    means = np.stack([data.features[data.labels == c].mean(axis=0) for c in data.labels])
+    expected = np.linalg.eigvalsh(np.cov((data.features - means).T, bias=True))[::-1]
+    assert len(report.spectrum.within.eigenvalues) == dim
+    np.testing.assert_allclose(report.spectrum.within.eigenvalues, expected, rtol=1e-9, atol=1e-12)
+    report = stream(client, run_name, data, np.float64, epoch=1, spectrum="none")
+    assert report.spectrum.within.stable_rank is None
+    assert "not asked for" in report.why("spectrum.within.stable_rank")
 
 
 def test_the_table_of_classes(client, run_name):

@@ -116,6 +116,7 @@ def test_an_open_that_makes_no_sense(client, run_name, options):
         ({"attempt": 2**32}, "attempt"),
         ({"nonfinite": "drop"}, "refuse, skip"),
         ({"weighting": "fair"}, "uniform, by_count"),
+        ({"spectrum": "some"}, "auto, none, leading, all"),
         ({"dtype": "int8"}, "float32"),
     ],
 )

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "tests/support/jacobi.h"
 #include "tests/support/oracle_vectors.h"
@@ -57,6 +58,7 @@ class Oracle {
     cdnv();
     etf("nc2.means.", centered_, means_, classes_);
     class_columns();
+    minority();
     if (classifier_ != nullptr) duality();
     decide();
     return std::move(out_);
@@ -96,6 +98,16 @@ class Oracle {
     set("data.ignored", 0);
   }
 
+  // u_k^T S u_k.
+  Real along(const oracle::Eigen& eigen, size_t k, const std::vector<Real>& s) const {
+    const Real* u = eigen.vectors.data() + k * dim_;
+    Real sum = 0;
+    for (size_t i = 0; i < dim_; ++i) {
+      for (size_t j = 0; j < dim_; ++j) sum += u[i] * s[i * dim_ + j] * u[j];
+    }
+    return sum;
+  }
+
   void nc1(double spacing) {
     Real within = 0, between = 0, squares = 0;
     for (size_t j = 0; j < dim_; ++j) within += scatter_[j * dim_ + j];
@@ -127,21 +139,77 @@ class Oracle {
       if (eigen.values[k] <= cutoff) continue;
       ++rank;
       smallest = std::min(smallest, eigen.values[k]);
-      Real along = 0;
-      for (size_t i = 0; i < dim_; ++i) {
-        for (size_t j = 0; j < dim_; ++j) {
-          along +=
-              eigen.vectors[k * dim_ + i] * scatter_[i * dim_ + j] * eigen.vectors[k * dim_ + j];
-        }
-      }
-      span += along;
-      trace += along / eigen.values[k];
+      const Real variance = along(eigen, k, scatter_);
+      span += variance;
+      trace += variance / eigen.values[k];
     }
     set("nc1.pinv", trace / static_cast<Real>(present()));
     set("nc1.rank", static_cast<Real>(rank));
     set("nc1.cutoff", cutoff);
     set("nc1.condition", largest / smallest);
     set("nc1.outside_span", rank == dim_ ? 0 : (within - span) / within);
+
+    std::vector<Real> s_t = scatter_;
+    for (size_t i = 0; i < s_t.size(); ++i) s_t[i] += s_b[i];
+    const oracle::Eigen total = oracle::jacobi(s_t, dim_);
+    const Real least = 0x1p-52L * *std::ranges::max_element(total.values);
+    Real explained = 0;
+    for (size_t k = 0; k < dim_; ++k) {
+      if (total.values[k] <= least) continue;
+      explained += along(total, k, s_b) / total.values[k];
+    }
+    set("nc1.vci", 1 - explained / static_cast<Real>(rank));
+
+    spectrum("spectrum.within.", oracle::jacobi(scatter_, dim_).values, dim_);
+    spectrum("spectrum.between.", eigen.values, std::min(present() - 1, dim_));
+    spectrum("spectrum.total.", total.values, dim_);
+  }
+
+  void spectrum(const std::string& group, Vector values, size_t count) {
+    std::ranges::sort(values, std::greater());
+    values.resize(count);
+    Real sum = 0, squares = 0, entropy = 0;
+    for (const Real value : values) {
+      sum += value;
+      squares += value * value;
+    }
+    for (const Real value : values) {
+      if (value > 0) entropy -= value / sum * std::log(value / sum);
+    }
+    set(group + "effective_rank", std::exp(entropy));
+    set(group + "stable_rank", sum / values[0]);
+    set(group + "participation_ratio", sum * sum / squares);
+    values.resize(std::min<size_t>(count, 64));
+    out_.number_lists[group + "eigenvalues"] = {values.begin(), values.end()};
+  }
+
+  void minority() {
+    if (std::ranges::min(counts_) == std::ranges::max(counts_) || present() < 6) return;
+    std::vector<std::pair<uint64_t, size_t>> order;
+    for (size_t c = 0; c < present(); ++c) order.emplace_back(counts_[c], c);
+    std::ranges::sort(order);
+    const size_t rare = present() / 3;
+    Rows means, weight;
+    for (size_t i = 0; i < rare; ++i) {
+      const size_t c = order[i].second;
+      means.push_back(centered_[c]);
+      if (classifier_ == nullptr) continue;
+      const double* row = classifier_->weight.data() + classes_[c] * dim_;
+      weight.emplace_back(row, row + dim_);
+    }
+    set("minority.classes", static_cast<Real>(rare));
+    set("minority.means_cosine", mean_pair_cosine(means));
+    if (classifier_ != nullptr) set("minority.classifier_cosine", mean_pair_cosine(weight));
+  }
+
+  static Real mean_pair_cosine(const Rows& rows) {
+    Vector cosines;
+    for (size_t a = 0; a < rows.size(); ++a) {
+      for (size_t b = a + 1; b < rows.size(); ++b) {
+        cosines.push_back(dot(rows[a], rows[b]) / (norm(rows[a]) * norm(rows[b])));
+      }
+    }
+    return mean(cosines);
   }
 
   void cdnv() {

@@ -19,6 +19,7 @@ struct OracleMetrics {
   std::map<std::string, double> numbers;
   std::map<std::string, std::pair<uint32_t, uint32_t>> pairs;
   std::map<std::string, std::vector<std::optional<double>>> columns;
+  std::map<std::string, std::vector<double>> number_lists;
   std::vector<uint32_t> absent;
 };
 

@@ -138,6 +138,16 @@ TEST_F(CliUsage, OutputGoesToAFileAsAWhole) {
             cli_output({"report", file_}));
 }
 
+TEST_F(CliUsage, SpectraAreAskedFor) {
+  const auto json = [&](const std::string& choice) {
+    return cli_output({"report", file_, "--format", "json", "--spectrum", choice});
+  };
+  EXPECT_NE(json("leading").find("participationRatio"), std::string::npos);
+  EXPECT_EQ(json("none").find("participationRatio"), std::string::npos);
+  EXPECT_NE(json("none").find("spectra were not asked for"), std::string::npos);
+  expect_refusal(run_cli({"report", file_, "--spectrum", "some"}), 2, "--spectrum");
+}
+
 TEST_F(CliUsage, OptionsComeFromTheEnvironmentToo) {
   const Environment environment = {{"NCSCOPE_FORMAT", "csv"}, {"NCSCOPE_NUM_CLASSES", "7"}};
   EXPECT_NE(cli_output({"report", file_}, environment).find(",7,2,2,"), std::string::npos);

@@ -16,8 +16,10 @@ size_t report_bytes(size_t classes, size_t dim, bool with_classifier, bool defic
   const bool by_classes = classes - 1 <= dim;
   const size_t matrix = by_classes ? classes * classes : dim * dim;
   const size_t rows = by_classes ? 3 : with_classifier ? 2 : 1;
-  return 8 * (rows * classes * dim + dim * dim + matrix + (deficient ? matrix : 0) +
-              4 * (classes + dim));
+  const size_t width = std::min<size_t>(256, by_classes ? classes : dim);
+  const size_t panel = width * (by_classes ? width + dim : dim);
+  return 8 * (rows * classes * dim + dim * dim + matrix + (deficient ? matrix : 0) + panel +
+              12 * (classes + dim));
 }
 
 size_t decision_bytes(size_t classes, size_t dim) { return 2 * 8 * classes * dim; }

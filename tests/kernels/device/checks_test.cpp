@@ -40,6 +40,7 @@ TEST_P(ChecksTest, LinearAlgebraNamesWhatItExpectedAndGot) {
   expect_refusal("cholesky_solve: expected B [4, 4], got [5, 4]",
                  [&] { d.cholesky_solve(square, b); });
   expect_refusal("eigh: expected A [4, 4], got [4, 3]", [&] { d.eigh(a); });
+  expect_refusal("eigenvalues: expected A [4, 4], got [4, 3]", [&] { d.eigenvalues(a); });
   expect_refusal("row_dots: expected B [4, 3], got [4, 4]", [&] { d.row_dots(a, square); });
   expect_refusal("scale_rows: expected factors of length 4, got 3",
                  [&] { d.scale_rows(a, std::vector<double>(3)); });

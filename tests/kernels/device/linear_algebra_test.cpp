@@ -161,12 +161,17 @@ TEST_P(LinearAlgebraTest, EighGivesOrthonormalRowsWithSmallResiduals) {
       for (size_t j = 0; j < n; ++j) scaled[i * n + j] *= eigenvalues[i];
     }
     EXPECT_LE(relative_error(plain_product(1, v, a, 0, {}, n, n, n), scaled), tolerance::eigen(n));
+
+    Guarded alone(device(), n, n, a);
+    EXPECT_LE(relative_error(device().eigenvalues(alone.view()), eigenvalues), tolerance::eigen(n));
+    EXPECT_TRUE(alone.intact());
   }
 }
 
 TEST_P(LinearAlgebraTest, EighRefusesNaN) {
   const DeviceMatrix nan = upload({1, NAN, NAN, 1}, 2, 2);
   EXPECT_THROW(device().eigh(nan), NumericalError);
+  EXPECT_THROW(device().eigenvalues(upload({1, NAN, NAN, 1}, 2, 2)), NumericalError);
 }
 
 TEST_P(LinearAlgebraTest, TheSameInputGivesTheSameBits) {

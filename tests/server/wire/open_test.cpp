@@ -41,6 +41,9 @@ const BadOpen kBadOpens[] = {
     {"UnknownWeighting",
      [](v1::Open& o) { o.set_weighting(static_cast<v1::Weighting>(9)); },
      {"weighting", "9"}},
+    {"UnknownSpectrum",
+     [](v1::Open& o) { o.mutable_choices()->set_spectrum(static_cast<v1::SpectrumChoice>(9)); },
+     {"spectrum", "9"}},
     {"UnknownProfile", [](v1::Open& o) { o.set_profile("papyan"); }, {"'default'", "'papyan'"}},
 };
 
@@ -84,6 +87,9 @@ const Disagreement kDisagreements[] = {
     {"Weighting",
      [](v1::Open& o) { o.set_weighting(v1::WEIGHTING_BY_COUNT); },
      {"uniform", "got by_count"}},
+    {"Choices",
+     [](v1::Open& o) { o.mutable_choices()->set_spectrum(v1::SPECTRUM_CHOICE_ALL); },
+     {"choices {}", "got {spectrum: SPECTRUM_CHOICE_ALL}"}},
     {"Depth", [](v1::Open& o) { o.set_depth(2); }, {"depth 0", "got 2"}},
 };
 

@@ -54,6 +54,24 @@ TEST(RoundTrip, ReportSaysWhatItIsOf) {
   EXPECT_EQ(stored.SerializeAsString(), report.SerializeAsString());
 }
 
+TEST(RoundTrip, HoldsTheEigenvaluesThatWereAskedFor) {
+  LiveServer live;
+  const Samples samples = make_samples(200, 70, 4, DType::kFloat32, 2);
+  const auto report_with = [&](v1::SpectrumChoice choice, uint32_t epoch) {
+    v1::Open open = open_for(samples);
+    open.mutable_key()->set_epoch(epoch);
+    open.mutable_choices()->set_spectrum(choice);
+    return stream_all(live.stub(), open, samples, 50).value().report();
+  };
+  const auto within = [&](v1::SpectrumChoice choice, uint32_t epoch) {
+    return report_with(choice, epoch).spectrum().within().eigenvalues_size();
+  };
+  EXPECT_EQ(within(v1::SPECTRUM_CHOICE_UNSPECIFIED, 0), 64);
+  EXPECT_EQ(within(v1::SPECTRUM_CHOICE_LEADING, 1), 64);
+  EXPECT_EQ(within(v1::SPECTRUM_CHOICE_ALL, 2), 70);
+  EXPECT_FALSE(report_with(v1::SPECTRUM_CHOICE_NONE, 3).has_spectrum());
+}
+
 TEST(RoundTrip, OtherSamplesGiveOtherNumbers) {
   const Samples samples = make_samples(200, 8, 4, DType::kFloat64, 2);
   Samples other = samples;

@@ -29,6 +29,12 @@ _WEIGHTING = {
     "uniform": types_pb2.WEIGHTING_UNIFORM,
     "by_count": types_pb2.WEIGHTING_BY_COUNT,
 }
+_SPECTRUM = {
+    "auto": types_pb2.SPECTRUM_CHOICE_UNSPECIFIED,
+    "none": types_pb2.SPECTRUM_CHOICE_NONE,
+    "leading": types_pb2.SPECTRUM_CHOICE_LEADING,
+    "all": types_pb2.SPECTRUM_CHOICE_ALL,
+}
 
 
 class Client:
@@ -72,6 +78,8 @@ class Client:
         weighting: Literal["uniform", "by_count"] = "uniform",
         depth: int = 0,
         profile: str = "",
+        spectrum: Literal["auto", "none", "leading", "all"] = "auto",
+        exact_pairs: bool = False,
         resume: bool = False,
         options: StreamOptions | None = None,
     ) -> Stream:
@@ -84,7 +92,10 @@ class Client:
         that of the first samples. `nonfinite`: a batch with a NaN or an infinity is refused, or
         those rows are skipped and counted. Rows labelled `ignore_index` are skipped and counted.
         `weighting` of the classes in the global mean and in S_B. `depth`: position of the layer
-        in the network. `resume`: go on after the batches that the server already has.
+        in the network. `spectrum`: eigenvalues of S_W, S_B and S_T in the report, 64 "leading"
+        ones, "all", "none", or "auto": leading where they cost little beside the samples.
+        `exact_pairs`: pair metrics from all pairs of classes, however many. `resume`: go on after
+        the batches that the server already has.
         """
         message = service_pb2.Open(
             key=_key(run, epoch, split, layer),
@@ -99,6 +110,10 @@ class Client:
             weighting=_choice("weighting", weighting, _WEIGHTING),
             depth=_unsigned("depth", depth),
             profile=profile,
+            choices=types_pb2.ReportChoices(
+                spectrum=_choice("spectrum", spectrum, _SPECTRUM),
+                exact_pairs=exact_pairs,
+            ),
         )
         limits = options or StreamOptions(timeout=self.timeout)
         return Stream(self._calls, message, dtype, resume, limits, self._closed)
