@@ -141,8 +141,14 @@ struct PairSums {
   Moments cosine;                        // of cos(x_c, x_c'), pairs with a zero vector left out
   double max_angle_sum = 0;              // sum of |cos + 1/(P-1)|, same pairs
   std::optional<PairExtreme> coherence;  // largest cosine; lowest pair on ties
-  double cdnv_sum = 0;                   // of (v_c + v_c') / (2 dist^2), equal pairs left out
-  double cdnv_fourth_sum = 0;            // of (v_c + v_c') / (2 dist^4)
+  // Of D = ||u_c - u_c'||, u = x / ||x||, same pairs; of log(1/D), and of the Riesz kernel over its
+  // value on a simplex, (D^2 / (2P/(P-1)))^(1 - d/2), where d > 2: pairs of one direction left out.
+  Moments unit_distance;
+  Moments unit_log;
+  Moments unit_riesz;                  // mean and m2 are not finite where the kernel overflows
+  std::optional<PairExtreme> aligned;  // first pair of one direction (unit_rows.h), and its D
+  double cdnv_sum = 0;                 // of (v_c + v_c') / (2 dist^2), equal pairs left out
+  double cdnv_fourth_sum = 0;          // of (v_c + v_c') / (2 dist^4)
   std::optional<PairExtreme> cdnv_worst;
   std::optional<PairExtreme> equal;  // first pair (lowest first, then second) that is equal
   double gram_residual = 0;  // sum over all (c, c'), c = c' too, of (<x_c, x_c'> - alpha E_cc')^2

@@ -8,6 +8,7 @@
 #include "kernels/cpu/cpu_device.h"
 #include "kernels/cpu/pair_merge.h"
 #include "kernels/cpu/pair_row.h"
+#include "kernels/cpu/pair_uniformity.h"
 #include "kernels/cpu/simd.h"
 
 namespace ncscope {
@@ -26,7 +27,8 @@ struct StripSums {
   std::vector<double> nearest_row;  // [columns] that row
   double row_square[kStripRows];    // [rows] smallest squared distance to a column
   size_t row_nearest[kStripRows];   // [rows] that column
-  std::vector<double> scratch;      // four arrays of kPanelCols
+  std::vector<double> scratch;      // three arrays of kPanelCols
+  std::vector<double> units;        // [kPanelCols + simd::kLanes] squared distances of unit rows
 };
 
 class PairSweep {
@@ -38,6 +40,7 @@ class PairSweep {
         ideal_(1.0 / static_cast<double>(p_ - 1)),
         ideal_gram_(-input.etf_scale /
                     (static_cast<double>(p_) * std::sqrt(static_cast<double>(p_ - 1)))),
+        riesz_(riesz_power(p_, input.rows.cols)),
         inverse_norms_(p_),
         strips_(kPanelRows / kStripRows),
         squares_(p_, kFar) {
@@ -45,10 +48,12 @@ class PairSweep {
       const double norm = std::sqrt(input.squared_norms[c]);
       inverse_norms_[c] = norm > 0 ? 1 / norm : 0;
     }
+    directions_ = direction_resolution(input, inverse_norms_);
     for (StripSums& strip : strips_) {
       strip.nearest.resize(kPanelCols);
       strip.nearest_row.resize(kPanelCols);
-      strip.scratch.resize(4 * kPanelCols);
+      strip.scratch.resize(3 * kPanelCols);
+      strip.units.resize(kPanelCols + simd::kLanes);
     }
     out_.nearest.resize(p_);
   }
@@ -136,7 +141,9 @@ class PairSweep {
     out.row_nearest[row_in_strip] = first + nearest;
     update_nearest(squares, n, static_cast<double>(r), out.nearest.data() + place,
                    out.nearest_row.data() + place);
-    if (row.inverse_norm > 0) add_cosines(r, first, g, row, columns, a, b, out.sums);
+    if (row.inverse_norm > 0) {
+      add_cosines(r, first, g, row, columns, a, b, out.units.data(), out.sums);
+    }
     const size_t equal = first_equal(squares, row, columns);
     if (equal < n) keep_first({r, first + equal, std::sqrt(squares[equal])}, out.sums.equal);
     if (columns.variances != nullptr) {
@@ -161,7 +168,7 @@ class PairSweep {
   }
 
   void add_cosines(size_t r, size_t first, const double* g, const PairRow& row,
-                   const PairColumns& columns, double* cosines, double* scratch,
+                   const PairColumns& columns, double* cosines, double* scratch, double* units,
                    PairSums& out) const {
     const size_t n = columns.n;
     pair_cosines(g, row, columns, ideal_, cosines, scratch);
@@ -174,9 +181,40 @@ class PairSweep {
     pair_deviations(cosines, columns, moments.mean, scratch);
     moments.m2 = simd::sum(scratch, n);
     merge_moments(moments, out.cosine);
+    const bool cancels = unit_squares(cosines, n, units);
     if (moments.count < n) exclude_zero_vectors(columns, cosines);
     const size_t largest = simd::first_maximum(cosines, n);
     keep_largest({r, first + largest, cosines[largest]}, out.coherence);
+    size_t apart = n;
+    if (cancels || moments.count < n) apart = settle_units(r, first, n, units, out);
+    if (apart == 0) return;
+    const UniformityMoments uniformity = uniformity_moments(units, apart, riesz_);
+    merge_moments(uniformity.distance, out.unit_distance);
+    merge_moments(uniformity.log, out.unit_log);
+    merge_moments(uniformity.riesz, out.unit_riesz);
+  }
+
+  // Squared distances of unit rows that cancel, from differences. Those of zero vectors and of one
+  // direction are taken out, and how many are left is returned.
+  size_t settle_units(size_t r, size_t first, size_t n, double* units, PairSums& out) const {
+    const ConstMatrix& x = input_.rows;
+    size_t apart = 0;
+    for (size_t c = first; c < first + n; ++c) {
+      double square = units[c - first];
+      if (inverse_norms_[c] == 0) continue;
+      if (square < kUnitsCancel) {
+        square = unit_squared_distance(x.row(r), std::sqrt(input_.squared_norms[r]), x.row(c),
+                                       std::sqrt(input_.squared_norms[c]), x.cols);
+        const double distance = std::sqrt(square);
+        if (distance <= directions_[r] + directions_[c]) {
+          merge_moments({1, distance, 0}, out.unit_distance);
+          keep_first({r, c, distance}, out.aligned);
+          continue;
+        }
+      }
+      units[apart++] = square;
+    }
+    return apart;
   }
 
   void keep_nearest(size_t row, size_t other, double square) {
@@ -191,12 +229,16 @@ class PairSweep {
     out_.pairs += from.pairs;
     merge_moments(from.cosine, out_.cosine);
     out_.max_angle_sum += from.max_angle_sum;
+    merge_moments(from.unit_distance, out_.unit_distance);
+    merge_moments(from.unit_log, out_.unit_log);
+    merge_moments(from.unit_riesz, out_.unit_riesz);
     out_.cdnv_sum += from.cdnv_sum;
     out_.cdnv_fourth_sum += from.cdnv_fourth_sum;
     off_diagonal_ += strip.off_diagonal;
     if (from.coherence) keep_largest(*from.coherence, out_.coherence);
     if (from.cdnv_worst) keep_largest(*from.cdnv_worst, out_.cdnv_worst);
     if (from.equal) keep_first(*from.equal, out_.equal);
+    if (from.aligned) keep_first(*from.aligned, out_.aligned);
     for (size_t i = 0; i < rows; ++i) {
       if (strip.row_square[i] < kFar) {
         keep_nearest(r0 + i, strip.row_nearest[i], strip.row_square[i]);
@@ -226,7 +268,9 @@ class PairSweep {
   size_t p_;
   double ideal_;       // 1 / (P - 1)
   double ideal_gram_;  // alpha E_cc' for c != c'
+  RieszPower riesz_;
   std::vector<double> inverse_norms_;
+  std::vector<double> directions_;  // [P] direction_resolution
   std::vector<StripSums> strips_;
   std::vector<double> squares_;  // [P] smallest squared distance so far
   double off_diagonal_ = 0;

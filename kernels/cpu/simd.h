@@ -22,6 +22,13 @@ double sum(const double* a, size_t n);
 double squared_distance(const double* a, const double* b, size_t n);
 // sum of (a[i] - offset)^2.
 double squared_offset(const double* a, double offset, size_t n);
+// sum of (b[i] - a[i]) (b[i] + a[i]) = ||b||^2 - ||a||^2, without its cancellation.
+double square_growth(const double* a, const double* b, size_t n);
+// sum of (b[i] - a[i] - factor a[i])^2.
+double squared_residual(const double* a, const double* b, double factor, size_t n);
+
+// out[i] = log(x[i]) of positive normal numbers, within 1 ulp.
+void log(const double* x, size_t n, double* out);
 
 // The lowest place of the smallest or largest of n >= 1 numbers.
 size_t first_minimum(const double* a, size_t n);

@@ -11,6 +11,7 @@ __device__ inline PairPart no_pairs() {
   part.coherence.first = -1;
   part.cdnv_worst.first = -1;
   part.equal.first = -1;
+  part.aligned.first = -1;
   return part;
 }
 
@@ -31,19 +32,29 @@ __device__ inline void keep_first(const PairValue& from, PairValue& into) {
 }
 
 // Chan, Golub and LeVeque (1983), "Algorithms for computing the sample variance".
-__device__ inline void merge_cosines(const PairPart& from, PairPart& into) {
-  if (from.cosines == 0) return;
-  const auto a = static_cast<double>(into.cosines);
-  const auto b = static_cast<double>(from.cosines);
-  const double delta = from.cosine_mean - into.cosine_mean;
-  into.cosines += from.cosines;
-  into.cosine_mean += delta * (b / (a + b));
-  into.cosine_m2 += from.cosine_m2 + delta * delta * (a * b / (a + b));
+__device__ inline void merge_moments(double a, double b, const PairMoments& from,
+                                     PairMoments& into) {
+  const double delta = from.mean - into.mean;
+  into.mean += delta * (b / (a + b));
+  into.m2 += from.m2 + delta * delta * (a * b / (a + b));
 }
 
 __device__ inline void merge_pairs(const PairPart& from, PairPart& into) {
   into.pairs += from.pairs;
-  merge_cosines(from, into);
+  if (from.directed != 0) {
+    const auto a = static_cast<double>(into.directed);
+    const auto b = static_cast<double>(from.directed);
+    merge_moments(a, b, from.cosine, into.cosine);
+    merge_moments(a, b, from.distance, into.distance);
+    into.directed += from.directed;
+  }
+  if (from.apart != 0) {
+    const auto a = static_cast<double>(into.apart);
+    const auto b = static_cast<double>(from.apart);
+    merge_moments(a, b, from.log, into.log);
+    merge_moments(a, b, from.riesz, into.riesz);
+    into.apart += from.apart;
+  }
   into.max_angle_sum += from.max_angle_sum;
   into.cdnv_sum += from.cdnv_sum;
   into.cdnv_fourth_sum += from.cdnv_fourth_sum;
@@ -51,6 +62,7 @@ __device__ inline void merge_pairs(const PairPart& from, PairPart& into) {
   keep_largest(from.coherence, into.coherence);
   keep_largest(from.cdnv_worst, into.cdnv_worst);
   keep_first(from.equal, into.equal);
+  keep_first(from.aligned, into.aligned);
 }
 
 __device__ inline PairValue shuffle_down(const PairValue& x, int offset) {
@@ -59,12 +71,19 @@ __device__ inline PairValue shuffle_down(const PairValue& x, int offset) {
           __shfl_down_sync(kAllLanes, x.second, offset)};
 }
 
+__device__ inline PairMoments shuffle_down(const PairMoments& x, int offset) {
+  return {__shfl_down_sync(kAllLanes, x.mean, offset), __shfl_down_sync(kAllLanes, x.m2, offset)};
+}
+
 __device__ inline PairPart shuffle_down(const PairPart& x, int offset) {
   PairPart y;
   y.pairs = __shfl_down_sync(kAllLanes, x.pairs, offset);
-  y.cosines = __shfl_down_sync(kAllLanes, x.cosines, offset);
-  y.cosine_mean = __shfl_down_sync(kAllLanes, x.cosine_mean, offset);
-  y.cosine_m2 = __shfl_down_sync(kAllLanes, x.cosine_m2, offset);
+  y.directed = __shfl_down_sync(kAllLanes, x.directed, offset);
+  y.apart = __shfl_down_sync(kAllLanes, x.apart, offset);
+  y.cosine = shuffle_down(x.cosine, offset);
+  y.distance = shuffle_down(x.distance, offset);
+  y.log = shuffle_down(x.log, offset);
+  y.riesz = shuffle_down(x.riesz, offset);
   y.max_angle_sum = __shfl_down_sync(kAllLanes, x.max_angle_sum, offset);
   y.cdnv_sum = __shfl_down_sync(kAllLanes, x.cdnv_sum, offset);
   y.cdnv_fourth_sum = __shfl_down_sync(kAllLanes, x.cdnv_fourth_sum, offset);
@@ -72,6 +91,7 @@ __device__ inline PairPart shuffle_down(const PairPart& x, int offset) {
   y.coherence = shuffle_down(x.coherence, offset);
   y.cdnv_worst = shuffle_down(x.cdnv_worst, offset);
   y.equal = shuffle_down(x.equal, offset);
+  y.aligned = shuffle_down(x.aligned, offset);
   return y;
 }
 

@@ -45,6 +45,7 @@ class CudaDevice::PairSweep {
       inverse_norms_ = room.take<double>(p_);
       variances_ = room.take<double>(input_.within_variances.size());
       resolution_ = room.take<double>(input_.resolution.size());
+      directions_ = room.take<double>(p_);
       results_.total = room.take<PairPart>(1);
       results_.nearest_square = room.take<double>(p_);
       results_.nearest = room.take<int>(p_);
@@ -66,6 +67,7 @@ class CudaDevice::PairSweep {
     send(inverse_norms_, inverse_norms);
     send(variances_, input_.within_variances);
     send(resolution_, input_.resolution);
+    send(directions_, direction_resolution(input_, inverse_norms));
     classes_.rows = input_.rows.data;
     classes_.stride = input_.rows.stride;
     classes_.dim = input_.rows.cols;
@@ -74,6 +76,8 @@ class CudaDevice::PairSweep {
     classes_.inverse_norms = inverse_norms_;
     classes_.variances = input_.within_variances.empty() ? nullptr : variances_;
     classes_.resolution = input_.resolution.empty() ? nullptr : resolution_;
+    classes_.directions = directions_;
+    classes_.riesz = riesz_power(p_, input_.rows.cols);
     classes_.ideal = 1.0 / static_cast<double>(p_ - 1);
     classes_.ideal_gram = ideal_gram_;
   }
@@ -119,7 +123,10 @@ class CudaDevice::PairSweep {
     for (double& distance : out.nearest_distance) distance = std::sqrt(distance);
     out.nearest.assign(nearest.begin(), nearest.end());
     out.pairs = total.pairs;
-    out.cosine = {total.cosines, total.cosine_mean, total.cosine_m2};
+    out.cosine = {total.directed, total.cosine.mean, total.cosine.m2};
+    out.unit_distance = {total.directed, total.distance.mean, total.distance.m2};
+    out.unit_log = {total.apart, total.log.mean, total.log.m2};
+    out.unit_riesz = {total.apart, total.riesz.mean, total.riesz.m2};
     out.max_angle_sum = total.max_angle_sum;
     out.cdnv_sum = total.cdnv_sum;
     out.cdnv_fourth_sum = total.cdnv_fourth_sum;
@@ -127,6 +134,7 @@ class CudaDevice::PairSweep {
     if (out.coherence) out.coherence->value = std::clamp(out.coherence->value, -1.0, 1.0);
     out.cdnv_worst = extreme(total.cdnv_worst);
     out.equal = extreme(total.equal);
+    out.aligned = extreme(total.aligned);
     // E_cc = E_cc' + 1/sqrt(P-1).
     const double ideal_diagonal =
         ideal_gram_ + input_.etf_scale / std::sqrt(static_cast<double>(p_ - 1));
@@ -150,6 +158,7 @@ class CudaDevice::PairSweep {
   double* inverse_norms_ = nullptr;
   double* variances_ = nullptr;
   double* resolution_ = nullptr;
+  double* directions_ = nullptr;
 };
 
 PairSums CudaDevice::do_pair_reduce(const PairInput& input) {

@@ -37,42 +37,110 @@ __device__ Nearest warp_nearest(Nearest x) {
   return x;
 }
 
-// Squared distances from class r to those of the lanes in `lanes`, from differences: the lanes of a
-// warp take the columns of one pair after the other.
-__device__ void recompute(const PairClasses& all, unsigned lanes, int r, int c, double& square) {
+// Squared distances of two rows, and of their directions.
+struct PairSquares {
+  double rows;
+  double units;
+};
+
+// Those of class r from the classes of the lanes in `lanes`, from differences: the lanes of a warp
+// take the columns of one pair after the other. With e = y - x and ||x|| <= ||y|| the directions
+// differ by (e - (||y|| - ||x||) x / ||x||) / ||y||, and ||y|| - ||x|| = <e, x + y> / (||x|| +
+// ||y||).
+__device__ void recompute(const PairClasses& all, unsigned lanes, int r, int c,
+                          PairSquares& squares) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  const double* const x = all.rows + static_cast<size_t>(r) * all.stride;
   while (lanes != 0) {
     const int of = __ffs(static_cast<int>(lanes)) - 1;
     lanes &= lanes - 1;
     const int other = __shfl_sync(kAllLanes, c, of);
-    const double* const y = all.rows + static_cast<size_t>(other) * all.stride;
-    double sum = 0;
+    const bool swap = all.squared_norms[r] > all.squared_norms[other];
+    const int shorter = swap ? other : r;
+    const int longer = swap ? r : other;
+    const double* const x = all.rows + static_cast<size_t>(shorter) * all.stride;
+    const double* const y = all.rows + static_cast<size_t>(longer) * all.stride;
+    double square = 0;
+    double growth = 0;
     for (size_t j = static_cast<size_t>(lane); j < all.dim; j += kWarp) {
-      const double difference = x[j] - y[j];
-      sum += difference * difference;
+      const double difference = y[j] - x[j];
+      square += difference * difference;
+      growth += difference * (y[j] + x[j]);
     }
-    sum = warp_sum(sum);
-    if (lane == of) square = sum;
+    square = warp_sum(square);
+    if (lane == of) squares.rows = square;
+    if (all.inverse_norms[shorter] == 0) continue;
+    const double x_norm = sqrt(all.squared_norms[shorter]);
+    const double y_norm = sqrt(all.squared_norms[longer]);
+    const double factor = warp_sum(growth) / (x_norm + y_norm) / x_norm;
+    double residual = 0;
+    for (size_t j = static_cast<size_t>(lane); j < all.dim; j += kWarp) {
+      const double part = (y[j] - x[j]) - factor * x[j];
+      residual += part * part;
+    }
+    residual = warp_sum(residual);
+    if (lane == of) squares.units = residual / y_norm / y_norm;
   }
 }
 
-// What one thread sums over its pairs, all of one column. The cosines' squares are taken about the
-// first of them, which costs no more than a factor kRows of rounding.
+// The Riesz kernel over its value on a simplex; see RieszPower.
+__device__ double riesz_of(const RieszPower& power, double square, double distance) {
+  const double inverse = 1 / square;
+  double ratio = power.ideal_square * inverse;
+  double out = power.odd ? power.ideal * (distance * inverse) : 1;
+  for (unsigned exponent = power.whole; exponent != 0; exponent >>= 1) {
+    if ((exponent & 1) != 0) out *= ratio;
+    ratio *= ratio;
+  }
+  return out;
+}
+
+// A sum and a sum of squares about the first value, which costs no more than a factor kRows of
+// rounding.
+struct ShiftedSums {
+  double first = 0;
+  double sum = 0;
+  double squares = 0;
+
+  __device__ void add(double value, bool is_first) {
+    if (is_first) first = value;
+    const double shifted = value - first;
+    sum += shifted;
+    squares += shifted * shifted;
+  }
+
+  __device__ PairMoments moments(unsigned long long count) const {
+    const auto n = static_cast<double>(count);
+    const double m2 = squares - sum * sum / n;
+    return {first + sum / n, m2 < 0 ? 0 : m2};
+  }
+};
+
+// What one thread sums over its pairs, all of one column.
 struct ThreadSums {
   PairPart part = no_pairs();
-  double first_cosine = 0;
-  double cosine_sum = 0;
-  double cosine_squares = 0;
+  ShiftedSums cosines;
+  ShiftedSums distances;
+  ShiftedSums logs;
+  ShiftedSums riesz;
 
   __device__ void add_cosine(const PairValue& pair, double ideal) {
-    if (part.cosines == 0) first_cosine = pair.value;
-    ++part.cosines;
-    const double shifted = pair.value - first_cosine;
-    cosine_sum += shifted;
-    cosine_squares += shifted * shifted;
+    cosines.add(pair.value, part.directed == 0);
     part.max_angle_sum += fabs(pair.value + ideal);
     keep_largest(pair, part.coherence);
+  }
+
+  // After the cosine of the same pair.
+  __device__ void add_units(const PairValue& pair, double square, double reach,
+                            const RieszPower& power) {
+    distances.add(pair.value, part.directed == 0);
+    ++part.directed;
+    if (pair.value <= reach) {
+      keep_first(pair, part.aligned);
+      return;
+    }
+    logs.add(-0.5 * log(square), part.apart == 0);
+    riesz.add(riesz_of(power, square, pair.value), part.apart == 0);
+    ++part.apart;
   }
 
   __device__ void add_cdnv(const PairValue& pair, double square) {
@@ -82,10 +150,14 @@ struct ThreadSums {
   }
 
   __device__ PairPart finish() {
-    if (part.cosines == 0) return part;
-    const auto n = static_cast<double>(part.cosines);
-    part.cosine_mean = first_cosine + cosine_sum / n;
-    part.cosine_m2 = fmax(0.0, cosine_squares - cosine_sum * cosine_sum / n);
+    if (part.directed != 0) {
+      part.cosine = cosines.moments(part.directed);
+      part.distance = distances.moments(part.directed);
+    }
+    if (part.apart != 0) {
+      part.log = logs.moments(part.apart);
+      part.riesz = riesz.moments(part.apart);
+    }
     return part;
   }
 };
@@ -105,6 +177,7 @@ __global__ void __launch_bounds__(kThreads, 2)
   const double c_inverse = column_there ? all.inverse_norms[c] : 0;
   const double c_variance = column_there && all.variances != nullptr ? all.variances[c] : 0;
   const double c_resolution = column_there && all.resolution != nullptr ? all.resolution[c] : 0;
+  const double c_direction = column_there ? all.directions[c] : 0;
 
   ThreadSums sums;
   Nearest nearest = {kFar, 0};
@@ -114,8 +187,14 @@ __global__ void __launch_bounds__(kThreads, 2)
     const double g =
         there ? panel.products[static_cast<size_t>(first_row + i) * panel.stride + column] : 0;
     const double both = all.squared_norms[r] + c_norm;
-    double square = both - 2 * g;
-    recompute(all, __ballot_sync(kAllLanes, there && square < kCancels * both), r, c, square);
+    const double r_inverse = all.inverse_norms[r];
+    const bool directed = r_inverse > 0 && c_inverse > 0;
+    const double cosine = g * r_inverse * c_inverse;
+    PairSquares squares = {both - 2 * g, 2 - 2 * cosine};
+    const bool cancels =
+        squares.rows < kCancels * both || (directed && squares.units < kUnitsCancel);
+    recompute(all, __ballot_sync(kAllLanes, there && cancels), r, c, squares);
+    const double square = squares.rows;
     const Nearest of_row = warp_nearest({there ? square : kFar, c});
     if (threadIdx.x % kWarp == 0) row_nearest[i][threadIdx.x / kWarp] = of_row;
     if (!there) continue;
@@ -124,9 +203,10 @@ __global__ void __launch_bounds__(kThreads, 2)
     ++sums.part.pairs;
     const double residual = g - all.ideal_gram;
     sums.part.off_diagonal += residual * residual;
-    const double r_inverse = all.inverse_norms[r];
-    if (r_inverse > 0 && c_inverse > 0) {
-      sums.add_cosine({g * r_inverse * c_inverse, r, c}, all.ideal);
+    if (directed) {
+      sums.add_cosine({cosine, r, c}, all.ideal);
+      sums.add_units({sqrt(squares.units), r, c}, squares.units, all.directions[r] + c_direction,
+                     all.riesz);
     }
     const double reach = (all.resolution != nullptr ? all.resolution[r] : 0) + c_resolution;
     if (square <= reach * reach) {

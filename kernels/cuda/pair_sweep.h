@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/cuda/handles.h"
+#include "kernels/unit_rows.h"
 
 namespace ncscope::cuda {
 
@@ -13,19 +14,29 @@ struct PairValue {
   int second;
 };
 
-// Sums over pairs c < c'; see PairSums.
-struct PairPart {
+// Mean and sum of squared deviations.
+struct PairMoments {
+  double mean;
+  double m2;
+};
+
+// Sums over pairs c < c'; see PairSums. Members of 16 bytes come first: they may move at once.
+struct alignas(16) PairPart {
+  PairMoments cosine;
+  PairMoments distance;  // of unit rows
+  PairMoments log;
+  PairMoments riesz;
+  PairValue coherence;
+  PairValue cdnv_worst;
+  PairValue equal;
+  PairValue aligned;
   unsigned long long pairs;
-  unsigned long long cosines;
-  double cosine_mean;
-  double cosine_m2;
+  unsigned long long directed;  // of `cosine` and `distance`
+  unsigned long long apart;     // of `log` and `riesz`
   double max_angle_sum;
   double cdnv_sum;
   double cdnv_fourth_sum;
   double off_diagonal;  // of gram_residual, each pair once
-  PairValue coherence;
-  PairValue cdnv_worst;
-  PairValue equal;
 };
 
 // The classes; all memory is the card's.
@@ -38,8 +49,10 @@ struct PairClasses {
   const double* inverse_norms;  // [classes] 0 for a zero vector
   const double* variances;      // [classes], or null
   const double* resolution;     // [classes], or null
-  double ideal;                 // 1 / (P - 1)
-  double ideal_gram;            // alpha E_cc' for c != c'
+  const double* directions;     // [classes] direction_resolution()
+  RieszPower riesz;
+  double ideal;       // 1 / (P - 1)
+  double ideal_gram;  // alpha E_cc' for c != c'
 };
 
 // Products of classes [row0, row0 + rows) with [col0, col0 + cols), row0 <= col0.

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "kernels/metrics/undefined.h"
+#include "kernels/metrics/uniformity.h"
 #include "kernels/metrics/vector_stats.h"
 
 namespace ncscope::metrics {
@@ -27,6 +28,12 @@ void set_equinorm(const std::string& path, std::span<const double> norms, Report
 void set_etf_floor(const EtfVectors& vectors, ReportValues& out) {
   const double reach = static_cast<double>(vectors.dim) / static_cast<double>(vectors.count - 1);
   out.set(field(vectors, "etf_floor"), reach >= 1 ? 0 : std::sqrt(2 - 2 * std::sqrt(reach)));
+}
+
+void undefined_directions(const EtfVectors& vectors, const std::string& reason, ReportValues& out) {
+  undefined_fields(out, vectors.group, {"equiangular", "max_angle", "coherence", "coherence_pair"},
+                   reason);
+  uniformity_undefined(vectors, reason, out);
 }
 
 }  // namespace
@@ -73,14 +80,12 @@ void etf_metrics(const EtfVectors& vectors, const PairSums& pairs, ReportValues&
   if (vectors.zero) {
     const std::string reason = "the " + std::string(vectors.vectors) + " of class " +
                                std::to_string(*vectors.zero) + " is zero and has no direction";
-    undefined_fields(out, vectors.group,
-                     {"equiangular", "max_angle", "coherence", "coherence_pair"}, reason);
+    undefined_directions(vectors, reason, out);
     return;
   }
   if (!pairs.coherence) {  // squares that underflow
-    undefined_fields(out, vectors.group,
-                     {"equiangular", "max_angle", "coherence", "coherence_pair"},
-                     "fewer than two " + std::string(vectors.vectors) + "s have a direction");
+    undefined_directions(
+        vectors, "fewer than two " + std::string(vectors.vectors) + "s have a direction", out);
     return;
   }
   out.set(field(vectors, "equiangular"), std::sqrt(pairs.cosine.variance()));
@@ -89,15 +94,15 @@ void etf_metrics(const EtfVectors& vectors, const PairSums& pairs, ReportValues&
   out.set(field(vectors, "coherence"), pairs.coherence->value);
   out.set_pair(field(vectors, "coherence_pair"), vectors.label(pairs.coherence->first),
                vectors.label(pairs.coherence->second));
+  uniformity(vectors, pairs, out);
 }
 
 void etf_metrics_undefined(const EtfVectors& vectors, const std::string& reason,
                            ReportValues& out) {
   set_equinorm(field(vectors, "equinorm_raw"), vectors.raw_norms, out);
   set_etf_floor(vectors, out);
-  undefined_fields(
-      out, vectors.group,
-      {"equinorm", "equiangular", "max_angle", "coherence", "coherence_pair", "etf_error"}, reason);
+  undefined_fields(out, vectors.group, {"equinorm", "etf_error"}, reason);
+  undefined_directions(vectors, reason, out);
 }
 
 }  // namespace ncscope::metrics

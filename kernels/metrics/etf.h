@@ -44,8 +44,8 @@ struct EtfVectors {
   double etf_inner = 0;                       // <XX^T, E>
 };
 
-// Writes equinorm, equinorm_raw, equiangular, max_angle, coherence, coherence_pair, etf_error and
-// etf_floor of a group. The vectors must not all be zero.
+// Writes equinorm, equinorm_raw, equiangular, max_angle, coherence, coherence_pair, etf_error,
+// etf_floor and uniformity of a group. The vectors must not all be zero.
 void etf_metrics(const EtfVectors& vectors, const PairSums& pairs, ReportValues& out);
 
 // The same where the vectors are all zero, for `reason`: what is left is equinorm_raw, etf_floor.

@@ -21,9 +21,51 @@ Wide squared_distance(const double* a, const double* b, size_t n) {
   return sum;
 }
 
-// What one pair adds; `cosines` collects for the second pass.
-void add_pair(const PairInput& input, size_t c, size_t e, PairSums& out,
-              std::vector<Wide>& cosines) {
+// Values of the pairs, for a second pass.
+struct PairValues {
+  std::vector<Wide> cosines, distances, logs, riesz;
+};
+
+Moments moments_of(const std::vector<Wide>& values) {
+  Wide mean = 0;
+  for (const Wide x : values) mean += x / values.size();
+  Wide m2 = 0;
+  for (const Wide x : values) m2 += (x - mean) * (x - mean);
+  return {values.size(), static_cast<double>(mean), static_cast<double>(m2)};
+}
+
+// A row's rounding, and what is known of it, as an angle.
+Wide direction_resolution(const PairInput& input, size_t c) {
+  if (input.resolution.empty()) return 0x1p-48L;
+  const double* const x = input.rows.row(c);
+  const Wide norm = std::sqrt(dot(x, x, input.rows.cols));
+  return std::min(0x1p-48L + input.resolution[c] / norm, 0x1p-6L);
+}
+
+void add_units(const PairInput& input, size_t c, size_t e, PairSums& out, PairValues& values) {
+  const size_t d = input.rows.cols;
+  const auto p = static_cast<Wide>(input.rows.rows);
+  const double* const x = input.rows.row(c);
+  const double* const y = input.rows.row(e);
+  const Wide x_norm = std::sqrt(dot(x, x, d));
+  const Wide y_norm = std::sqrt(dot(y, y, d));
+  Wide square = 0;
+  for (size_t j = 0; j < d; ++j) {
+    square += (x[j] / x_norm - y[j] / y_norm) * (x[j] / x_norm - y[j] / y_norm);
+  }
+  const Wide distance = std::sqrt(square);
+  values.distances.push_back(distance);
+  if (distance <= direction_resolution(input, c) + direction_resolution(input, e)) {
+    if (!out.aligned) out.aligned = PairExtreme{c, e, static_cast<double>(distance)};
+    return;
+  }
+  values.logs.push_back(-std::log(distance));
+  const Wide s = d > 2 ? static_cast<Wide>(d - 2) : 0;
+  values.riesz.push_back(std::pow(square / (2 * p / (p - 1)), -s / 2));
+}
+
+// What one pair adds; `values` collects for the second pass.
+void add_pair(const PairInput& input, size_t c, size_t e, PairSums& out, PairValues& values) {
   const size_t p = input.rows.rows;
   const size_t d = input.rows.cols;
   const double* const x = input.rows.row(c);
@@ -32,7 +74,8 @@ void add_pair(const PairInput& input, size_t c, size_t e, PairSums& out,
   const Wide norms = std::sqrt(dot(x, x, d)) * std::sqrt(dot(y, y, d));
   if (norms > 0) {
     const Wide cosine = dot(x, y, d) / norms;
-    cosines.push_back(cosine);
+    values.cosines.push_back(cosine);
+    add_units(input, c, e, out, values);
     out.max_angle_sum += static_cast<double>(std::fabs(cosine + Wide{1} / (p - 1)));
     if (!out.coherence || cosine > out.coherence->value) {
       out.coherence = PairExtreme{c, e, static_cast<double>(cosine)};
@@ -112,15 +155,14 @@ PairSums oracle_pairs(const PairInput& input) {
   PairSums out;
   out.nearest.resize(p);
   out.nearest_distance.resize(p, std::numeric_limits<double>::infinity());
-  std::vector<Wide> cosines;
+  PairValues values;
   for (size_t c = 0; c < p; ++c) {
-    for (size_t e = c + 1; e < p; ++e) add_pair(input, c, e, out, cosines);
+    for (size_t e = c + 1; e < p; ++e) add_pair(input, c, e, out, values);
   }
-  Wide mean = 0;
-  for (const Wide x : cosines) mean += x / cosines.size();
-  Wide m2 = 0;
-  for (const Wide x : cosines) m2 += (x - mean) * (x - mean);
-  out.cosine = {cosines.size(), static_cast<double>(mean), static_cast<double>(m2)};
+  out.cosine = moments_of(values.cosines);
+  out.unit_distance = moments_of(values.distances);
+  out.unit_log = moments_of(values.logs);
+  out.unit_riesz = moments_of(values.riesz);
   out.gram_residual = oracle_gram_residual(input.rows, input.rows, input.etf_scale);
   return out;
 }

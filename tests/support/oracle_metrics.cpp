@@ -254,8 +254,41 @@ class Oracle {
     set(group + "max_angle", angle / static_cast<Real>(cosines.size()));
     set(group + "coherence", largest);
     set(group + "etf_error", etf_error(rows, rows));
+    uniformity(group + "uniformity_", rows);
     const Real reach = static_cast<Real>(dim_) / (m - 1);
     set(group + "etf_floor", reach >= 1 ? 0 : std::sqrt(2 - 2 * std::sqrt(reach)));
+  }
+
+  // Of unit rows. Two of one direction have no log of their distance, and no negative power of it.
+  void uniformity(const std::string& prefix, const Rows& rows) {
+    Rows units;
+    for (const Vector& row : rows) {
+      units.push_back(row);
+      for (Real& x : units.back()) x /= norm(row);
+    }
+    const Real s = static_cast<Real>(dim_) - 2;
+    const Real sign = s > 0 ? 1 : s < 0 ? -1 : 0;
+    Vector distances, logs, riesz;
+    bool aligned = false;
+    for (size_t a = 0; a < units.size(); ++a) {
+      for (size_t b = a + 1; b < units.size(); ++b) {
+        const Real distance = norm(minus(units[a], units[b]));
+        aligned = aligned || distance < 1e-15;
+        distances.push_back(distance);
+        logs.push_back(-std::log(distance));
+        riesz.push_back(sign * std::pow(distance, -s));
+      }
+    }
+    set(prefix + "distance_mean", mean(distances));
+    set(prefix + "distance_var", variance(distances));
+    if (!aligned) {
+      set(prefix + "log_mean", mean(logs));
+      set(prefix + "log_var", variance(logs));
+    }
+    if (!aligned || s <= 0) {
+      set(prefix + "riesz_mean", mean(riesz));
+      set(prefix + "riesz_var", variance(riesz));
+    }
   }
 
   void duality() {

@@ -53,6 +53,26 @@ class PairReduceTest : public DeviceTest {
     }
   }
 
+  // Means and m2 near the expected ones: relative to them, and to values of size 1.
+  static void expect_moments(const Moments& got, const Moments& expected, double relative,
+                             const char* name) {
+    const auto count = static_cast<double>(expected.count);
+    EXPECT_EQ(got.count, expected.count) << name;
+    EXPECT_NEAR(got.mean, expected.mean, relative * std::fabs(expected.mean) + 1e-14) << name;
+    EXPECT_NEAR(got.m2, expected.m2, relative * expected.m2 + 1e-26 * count) << name;
+  }
+
+  static void expect_units(const PairSums& got, const PairSums& expected, double relative) {
+    expect_moments(got.unit_distance, expected.unit_distance, relative, "distance");
+    expect_moments(got.unit_log, expected.unit_log, relative, "log");
+    expect_moments(got.unit_riesz, expected.unit_riesz, relative, "riesz");
+    ASSERT_EQ(got.aligned.has_value(), expected.aligned.has_value());
+    if (!got.aligned) return;
+    EXPECT_EQ(got.aligned->first, expected.aligned->first);
+    EXPECT_EQ(got.aligned->second, expected.aligned->second);
+    EXPECT_NEAR(got.aligned->value, expected.aligned->value, 1e-14);
+  }
+
   static void expect_sums(const PairSums& got, const PairSums& expected) {
     EXPECT_EQ(got.pairs, expected.pairs);
     EXPECT_EQ(got.cosine.count, expected.cosine.count);
@@ -66,6 +86,7 @@ class PairReduceTest : public DeviceTest {
     EXPECT_LE(relative_error({got.gram_residual}, {expected.gram_residual}), tolerance::kPairs);
     EXPECT_EQ(got.nearest, expected.nearest);
     EXPECT_LE(relative_error(got.nearest_distance, expected.nearest_distance), tolerance::kPairs);
+    expect_units(got, expected, tolerance::kPairs);
   }
 
   static void expect_extreme(const std::optional<PairExtreme>& got,
@@ -90,7 +111,8 @@ TEST_P(PairReduceTest, MatchesPlainLoops) {
   struct Case {
     size_t rows, cols;
   };
-  for (const auto& [p, d] : {Case{2, 1}, {3, 2}, {17, 5}, {33, 130}, {600, 3}, {1600, 4}}) {
+  for (const auto& [p, d] :
+       {Case{2, 1}, {3, 2}, {17, 5}, {33, 130}, {5, 2101}, {600, 3}, {1100, 4}}) {
     SCOPED_TRACE(testing::Message() << p << " rows of " << d);
     Random random(p);
     expect_match(both(random.normals(p * d), p, d, positive_numbers(p, 3), {}, 1.5));
@@ -121,7 +143,92 @@ TEST_P(PairReduceTest, CloseRowsFarFromTheOriginKeepTheirDistances) {
     EXPECT_EQ(got.nearest, expected.nearest);
     EXPECT_LE(relative_error(got.nearest_distance, expected.nearest_distance), tolerance::kPairs);
     EXPECT_LE(relative_error({same.cdnv_sum}, {expected.cdnv_sum}), tolerance::kPairs);
+    if (spread < 1e-6) continue;  // the oracle knows angles to 2^-64
+    expect_units(got, expected, tolerance::kPairs);
+    expect_units(same, expected, tolerance::kPairs);
   }
+}
+
+TEST_P(PairReduceTest, NearlyParallelRowsOfAnyLengthKeepTheirAngles) {
+  const size_t p = 60;
+  const size_t d = 7;
+  for (const double spread : {1e-1, 1e-3, 1e-6}) {
+    SCOPED_TRACE(spread);
+    Random random(8);
+    std::vector<double> rows;
+    for (size_t c = 0; c < p; ++c) {
+      const double length = std::exp2(20 * random.uniform() - 10);
+      for (size_t j = 0; j < d; ++j) {
+        rows.push_back(length * (1 + 0.1 * static_cast<double>(j) + spread * random.normal()));
+      }
+    }
+    const Both result = both(rows, p, d, {}, {}, 0);
+    // An angle of two rows is known to eps.
+    const double relative = 1e-12 + 1e-14 / spread;
+    for (const PairSums& got : {result.got, result.from_products}) {
+      EXPECT_LE(relative_error({got.unit_distance.mean, got.unit_log.mean, got.unit_riesz.mean},
+                               {result.expected.unit_distance.mean, result.expected.unit_log.mean,
+                                result.expected.unit_riesz.mean}),
+                relative);
+      expect_units(got, result.expected, relative);
+    }
+  }
+}
+
+TEST_P(PairReduceTest, RowsOfOneDirectionAreNamedAndHaveADistance) {
+  const size_t p = 700;
+  Random random(9);
+  std::vector<double> rows = random.normals(p * 4);
+  for (size_t j = 0; j < 4; ++j) {
+    rows[600 * 4 + j] = 3 * rows[5 * 4 + j];
+    rows[40 * 4 + j] = 0.7 * rows[9 * 4 + j];
+    rows[300 * 4 + j] = -2 * rows[5 * 4 + j];
+  }
+  const Both result = both(rows, p, 4, positive_numbers(p, 3), {}, 1);
+  expect_match(result);
+  EXPECT_EQ(result.got.aligned->first, 5u);
+  EXPECT_EQ(result.got.aligned->second, 600u);
+  EXPECT_EQ(result.got.unit_distance.count, p * (p - 1) / 2);
+  EXPECT_EQ(result.got.unit_log.count, p * (p - 1) / 2 - 2);
+  EXPECT_FALSE(result.got.equal.has_value());
+}
+
+TEST_P(PairReduceTest, RowsWhoseDirectionIsNotResolvedAreAligned) {
+  const std::vector<double> rows = {1, 0, 0, 1, 1e-3, 0, 0, 1, 0};
+  EXPECT_FALSE(both(rows, 3, 3, {}, {4e-4, 4e-4, 0}, 0).got.aligned.has_value());
+  const Both together = both(rows, 3, 3, {}, {6e-4, 6e-4, 0}, 0);
+  expect_units(together.got, together.expected, tolerance::kPairs);
+  EXPECT_TRUE(together.got.aligned.has_value());
+}
+
+TEST_P(PairReduceTest, ARieszKernelThatOverflowsIsNotFinite) {
+  const size_t p = 20;
+  const size_t d = 600;
+  Random random(10);
+  std::vector<double> rows = random.normals(p * d);
+  for (size_t j = 0; j < d; ++j) rows[7 * d + j] = rows[3 * d + j] + 1e-3 * rows[4 * d + j];
+  const Both result = both(rows, p, d, {}, {}, 0);
+  EXPECT_FALSE(std::isfinite(result.got.unit_riesz.mean));
+  EXPECT_FALSE(std::isfinite(result.got.unit_riesz.m2));
+  EXPECT_FALSE(result.got.aligned.has_value());
+  expect_moments(result.got.unit_log, result.expected.unit_log, tolerance::kPairs, "log");
+}
+
+TEST_P(PairReduceTest, EqualAnglesHaveNoSpread) {
+  // A simplex of 40 rows in 40 dimensions, of unequal lengths: D^2 = 2 * 40/39 for every pair.
+  const size_t p = 40;
+  std::vector<double> rows(p * p);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    rows[i] = ((i / p == i % p) - 1.0 / p) * (1 + static_cast<double>(i / p));
+  }
+  const Both result = both(rows, p, p, {}, {}, 0);
+  const double square = 2.0 * p / (p - 1);
+  EXPECT_NEAR(result.got.unit_distance.mean, std::sqrt(square), 1e-14);
+  EXPECT_LT(result.got.unit_distance.variance(), 1e-29);
+  EXPECT_NEAR(result.got.unit_log.mean, -std::log(square) / 2, 1e-14);
+  EXPECT_LT(result.got.unit_log.variance(), 1e-29);
+  EXPECT_NEAR(result.got.unit_riesz.mean, 1, 1e-13);
+  EXPECT_LT(result.got.unit_riesz.variance(), 1e-26);
 }
 
 TEST_P(PairReduceTest, EqualRowsAreNamedAndLeftOut) {
@@ -198,7 +305,8 @@ TEST_P(PairReduceTest, TheSameInputGivesTheSameBits) {
   Random random(7);
   const std::vector<double> rows = random.normals(p * 6);
   const std::vector<double> variances = positive_numbers(p, 2);
-  const std::vector<double> norms = positive_numbers(p, 4);
+  std::vector<double> norms(p);
+  for (size_t i = 0; i < rows.size(); ++i) norms[i / 6] += rows[i] * rows[i];
   const DeviceMatrix device_rows = upload(rows, p, 6);
   PairInput input;
   input.rows = device_rows;
@@ -208,8 +316,11 @@ TEST_P(PairReduceTest, TheSameInputGivesTheSameBits) {
   const PairSums first = device().pair_reduce(input);
   const PairSums second = device().pair_reduce(input);
   const auto numbers = [](const PairSums& s) {
-    return std::vector<double>{s.cosine.mean,     s.cosine.m2,     s.max_angle_sum,   s.cdnv_sum,
-                               s.cdnv_fourth_sum, s.gram_residual, s.coherence->value};
+    return std::vector<double>{s.cosine.mean,      s.cosine.m2,          s.max_angle_sum,
+                               s.cdnv_sum,         s.cdnv_fourth_sum,    s.gram_residual,
+                               s.coherence->value, s.unit_distance.mean, s.unit_distance.m2,
+                               s.unit_log.mean,    s.unit_log.m2,        s.unit_riesz.mean,
+                               s.unit_riesz.m2};
   };
   EXPECT_TRUE(same_bits(numbers(first), numbers(second)));
   EXPECT_TRUE(same_bits(first.nearest_distance, second.nearest_distance));

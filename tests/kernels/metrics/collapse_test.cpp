@@ -61,6 +61,10 @@ TEST_P(Collapse, AnExactSimplexHasTheIdealValues) {
       EXPECT_NEAR(*report.number(group + "coherence"), ideal, 1e-13);
       EXPECT_LT(*report.number(group + "etf_error"), 1e-12);
       EXPECT_EQ(*report.number(group + "etf_floor"), 0);
+      EXPECT_NEAR(*report.number(group + "uniformity_distance_mean"), std::sqrt(2 - 2 * ideal),
+                  1e-13);
+      EXPECT_LT(*report.number(group + "uniformity_distance_var"), 1e-27);
+      EXPECT_LT(*report.number(group + "uniformity_log_var"), 1e-27);
     }
     EXPECT_LT(*report.number("nc3.distance"), 1e-12);
     EXPECT_LT(*report.number("nc3.structure_error"), 1e-12);

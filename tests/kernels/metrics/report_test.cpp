@@ -46,7 +46,10 @@ class ReportOracle : public DeviceTest {
         const ReportValues report = measure(device(), samples, &classifier, weighting);
         expect_matches(report, oracle_metrics(samples, &classifier, weighting), relative);
         for (const Undefined& undefined : report.undefined()) {  // too few or equal counts
-          EXPECT_EQ(undefined.metric, "minority") << undefined.reason;
+          const bool on_a_line =
+              samples.dim == 1 && undefined.metric.find("uniformity_log") != std::string::npos;
+          EXPECT_TRUE(undefined.metric == "minority" || on_a_line)
+              << undefined.metric << ": " << undefined.reason;
         }
       }
     }
