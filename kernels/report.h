@@ -21,7 +21,8 @@ enum class Weighting { kUniform, kByCount };
 Weighting parse_weighting(std::string_view name);
 
 // Which eigenvalues of S_W, S_B and S_T a report holds: none, the 64 leading ones, or all; kAuto is
-// kLeading where they cost little beside the pass over the samples, d <= 256 or N >= 64 d.
+// kLeading for each n x n matrix where it costs little beside the pass over the samples, n <= 256
+// or N >= 64 d.
 enum class Spectrum { kAuto, kNone, kLeading, kAll };
 
 // "auto", "none", "leading" or "all"; throws InvalidArgument naming the choices.

@@ -28,7 +28,7 @@ inline constexpr std::array<MetricRow, 13> kNc1Rows{{
     {"condition", "", "largest / smallest eigenvalue of S_B kept"},
 }};
 
-inline constexpr std::array<MetricRow, 8> kNc2Rows{{
+inline constexpr std::array<MetricRow, 13> kNc2Rows{{
     {"equinorm", "0", "std / mean of the norms"},
     {"equinorm_raw", "0", "the same before centring"},
     {"equiangular", "0", "std over pairs of the cosine"},
@@ -36,7 +36,12 @@ inline constexpr std::array<MetricRow, 8> kNc2Rows{{
     {"coherence", "-1/(P-1)", "largest pair cosine"},
     {"etf_error", "0", "|XX^T / |XX^T|_F - E|_F"},
     {"etf_floor", "", "smallest etf_error that d dimensions allow"},
-    {"one_vs_rest_margin", "", "distance to the hull of the others"},
+    {"uniformity_distance_mean", "", "mean over pairs of D = |u - u'|, unit rows"},
+    {"uniformity_distance_var", "0", "variance of the same"},
+    {"uniformity_log_mean", "", "mean over pairs of log(1/D)"},
+    {"uniformity_log_var", "0", "variance of the same"},
+    {"uniformity_riesz_mean", "", "mean over pairs of sign(s) D^-s, s = d - 2"},
+    {"uniformity_riesz_var", "0", "variance of the same"},
 }};
 
 inline constexpr std::array<MetricRow, 8> kNc3Rows{{

@@ -14,7 +14,7 @@ namespace ncscope::output {
 namespace {
 
 constexpr int kDigits = 4;
-constexpr size_t kNameWidth = 20;
+constexpr size_t kNameWidth = 24;
 constexpr size_t kValueWidth = 12;
 
 std::string named_series(const v1::SeriesKey& key) {

@@ -8,11 +8,13 @@
 #include <numeric>
 #include <optional>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "kernels/errors.h"
 #include "kernels/metrics/between_product.h"
+#include "kernels/metrics/lanczos.h"
 #include "kernels/metrics/metrics.h"
 #include "kernels/metrics/resolution.h"
 #include "kernels/metrics/solution_trace.h"
@@ -22,7 +24,7 @@ namespace ncscope::metrics {
 namespace {
 
 // Rows that are solved for at a time.
-constexpr size_t kPanel = 256;
+constexpr size_t kSolvedRows = 256;
 
 DeviceMatrix identity(Device& device, size_t n) {
   std::vector<double> host(n * n);
@@ -43,70 +45,47 @@ double square_of(Device& device, ConstMatrix a) {
   return std::accumulate(squares.begin(), squares.end(), 0.0);
 }
 
-// (N S_W)^-1 on the device, through the correlations C: N S_W = R C R with R the roots of its
-// diagonal, so that a feature of small variance loses nothing beside one of large variance.
-class WithinInverse {
- public:
-  WithinInverse(Device& device, const Statistics& statistics) : device_(device) {
-    const size_t dim = statistics.dim;
-    const double rounding = static_cast<double>(dim) * std::numeric_limits<double>::epsilon();
-    std::vector<double> correlations = correlate(statistics);
-    // Features that are sums of others leave nothing for Cholesky but rounding.
-    for (size_t j = 0; j < dim; ++j) correlations[j * dim + j] += rounding;
-    factor_ = device.upload({correlations.data(), dim, dim});
-    if (device.cholesky(factor_)) return;
-    // What the zero eigenvalues have become shows how large rounding really is.
-    for (size_t j = 0; j < dim; ++j) correlations[j * dim + j] = 1;
-    device.copy_to_device(factor_.view().data, correlations.data(),
-                          correlations.size() * sizeof(double));
-    values_ = device.eigh(factor_);
-    const double least = std::max(-2 * values_.front(), rounding * values_.back());
-    for (double& x : values_) x = 1 / std::max(x, least);
-  }
+// N S_W = R C R, R the roots of its diagonal: what matters is how small the eigenvalues of the
+// correlations C are, not those of S_W, and a feature of small variance loses nothing beside one of
+// large variance.
+struct Correlations {
+  std::vector<double> matrix;         // [d, d] C; rows of features that never vary are zero
+  std::vector<double> inverse_roots;  // [d] of the diagonal; 1 for a feature that never varies
+  bool constant = false;              // whether some feature never varies
+  bool all_constant = true;
 
-  // X becomes (N S_W)^-1 X.
-  void solve(Matrix x) const {
-    device_.scale_rows(x, inverse_roots_);
-    if (values_.empty()) {
-      device_.cholesky_solve(factor_, x);
-    } else {
-      const DeviceMatrix along = device_.matrix(x.rows, x.cols);
-      device_.gemm(false, false, 1, factor_, x, 0, along);
-      device_.scale_rows(along, values_);
-      device_.gemm(true, false, 1, factor_, along, 0, x);
-    }
-    device_.scale_rows(x, inverse_roots_);
-  }
-
- private:
-  // C, with a diagonal of ones, and inverse_roots_. A feature that never varies counts as one that
-  // varies by less than rounding of the least.
-  std::vector<double> correlate(const Statistics& statistics) {
-    const size_t dim = statistics.dim;
-    const auto variance = [&](size_t j) { return statistics.scatter[j * dim + j]; };
-    double least = std::numeric_limits<double>::max();
-    for (size_t j = 0; j < dim; ++j) {
-      if (variance(j) > 0) least = std::min(least, variance(j));
-    }
-    least *= std::numeric_limits<double>::epsilon();
-    for (size_t j = 0; j < dim; ++j) {
-      inverse_roots_.push_back(1 / std::sqrt(variance(j) > 0 ? variance(j) : least));
-    }
-    std::vector<double> out(dim * dim);
-    for (size_t i = 0; i < dim; ++i) {
-      for (size_t j = 0; j < dim; ++j) {
-        out[i * dim + j] = statistics.scatter[i * dim + j] * inverse_roots_[i] * inverse_roots_[j];
-      }
-      out[i * dim + i] = 1;
-    }
-    return out;
-  }
-
-  Device& device_;
-  std::vector<double> inverse_roots_;  // [d]
-  DeviceMatrix factor_;                // of Cholesky, or eigenvectors in rows
-  std::vector<double> values_;         // inverse eigenvalues, or empty
+  bool varies(size_t feature) const { return matrix[feature * inverse_roots.size() + feature] > 0; }
 };
+
+Correlations correlations_of(const Statistics& statistics) {
+  const size_t dim = statistics.dim;
+  Correlations out;
+  for (size_t j = 0; j < dim; ++j) {
+    const double variance = statistics.scatter[j * dim + j];
+    out.inverse_roots.push_back(variance > 0 ? 1 / std::sqrt(variance) : 1);
+    if (variance > 0) out.all_constant = false;
+    if (!(variance > 0)) out.constant = true;
+  }
+  out.matrix = statistics.scatter;
+  for (size_t i = 0; i < dim; ++i) {
+    for (size_t j = 0; j < dim; ++j) {
+      out.matrix[i * dim + j] *= out.inverse_roots[i] * out.inverse_roots[j];
+    }
+    if (out.matrix[i * dim + i] > 0) out.matrix[i * dim + i] = 1;
+  }
+  return out;
+}
+
+// Eigenvalues this many times their rounding are no rounding.
+constexpr double kMargin = 16;
+
+// How far the null directions of S_W may be turned by rounding, as an angle.
+constexpr double kLargestBlur = 0x1p-10;
+
+// Eigenvalues of C are off by this share of the largest.
+double rounding_of(size_t dim) {
+  return static_cast<double>(dim) * std::numeric_limits<double>::epsilon();
+}
 
 // The index, and how far rounding errors of S_W may have moved it: those of size e by e times
 // ||S_T^-1 A^T||_F^2 / rank, estimated from some random vectors.
@@ -158,37 +137,149 @@ class CollapseIndex {
     const bool with_null = !between_.used_eigen;
     if (with_null) weighted = weighted_rows(device_, means_, roots_);
     const ConstMatrix a = with_null ? ConstMatrix(weighted) : ConstMatrix(between_.root);
-    const WithinInverse within(device_, statistics_);
-    const DeviceMatrix gram = inverse_gram(within, a);
+    const Correlations correlations = correlations_of(statistics_);
+    if (correlations.all_constant) return;  // S_W is zero
+    if (correlations.constant || !by_cholesky(a, correlations, with_null)) {
+      by_eigen(a, correlations, with_null);
+    }
+  }
+
+  // False where S_W is or may be singular.
+  bool by_cholesky(ConstMatrix a, const Correlations& correlations, bool with_null) {
+    const size_t dim = a.cols;
+    const DeviceMatrix factor = device_.upload({correlations.matrix.data(), dim, dim});
+    if (!device_.cholesky(factor)) return false;
+    const DeviceMatrix x = device_.matrix(dim, 1);
+    const std::optional<double> inverse = largest_eigenvalue(dim, [&](std::span<double> v) {
+      device_.copy_to_device(x.view().data, v.data(), v.size_bytes());
+      device_.cholesky_solve(factor, x);
+      device_.copy_to_host(v.data(), x.view().data, v.size_bytes());
+    });
+    // The trace of C is d, and bounds its largest eigenvalue.
+    const double least = kMargin * rounding_of(dim) * static_cast<double>(dim);
+    if (!inverse || !(1 / *inverse > least)) return false;
+    const auto solve = [&](Matrix columns) {  // (N S_W)^-1 X
+      device_.scale_rows(columns, correlations.inverse_roots);
+      device_.cholesky_solve(factor, columns);
+      device_.scale_rows(columns, correlations.inverse_roots);
+    };
+
+    // G = A S_W^-1 A^T.
+    const DeviceMatrix gram = device_.matrix(a.rows, a.rows);
+    const size_t panel = std::min(kSolvedRows, a.rows);
+    const DeviceMatrix one = identity(device_, panel);
+    for (size_t first = 0; first < a.rows; first += panel) {
+      const size_t count = std::min(panel, a.rows - first);
+      const DeviceMatrix solved = device_.matrix(dim, count);
+      device_.gemm(true, false, samples_, a.slice_rows(first, count),
+                   {one.view().data, count, count, panel}, 0, solved);
+      solve(solved);
+      device_.gemm(false, false, 1, a, solved, 0,
+                   {gram.view().data + first, a.rows, count, a.rows});
+    }
     const double filled = add_identity(gram, with_null);
-    if (!device_.cholesky(gram)) throw NumericalError("I + A S_W^+ A^T is not positive definite");
+    if (!device_.cholesky(gram)) throw NumericalError("I + A S_W^-1 A^T is not positive definite");
     value_ = trace_of_inverse(device_, gram) - (with_null ? 1 / (1 + filled) : 0);
-    value_ = std::max(0.0, value_);
 
     // S_T^-1 A^T is S_W^-1 A^T (I + G)^-1.
     const DeviceMatrix signs = random_signs(device_, a.rows, kSigns);
     device_.cholesky_solve(gram, signs);
-    const DeviceMatrix along = device_.matrix(a.cols, kSigns);
+    const DeviceMatrix along = device_.matrix(dim, kSigns);
     device_.gemm(true, false, samples_, a, signs, 0, along);
-    within.solve(along);
+    solve(along);
     error_ = square_of(device_, along) / kSigns;
+    return true;
   }
 
-  // A S_W^+ A^T [m, m], for A [m, d].
-  DeviceMatrix inverse_gram(const WithinInverse& within, ConstMatrix a) {
-    DeviceMatrix gram = device_.matrix(a.rows, a.rows);
-    const size_t panel = std::min(kPanel, a.rows);
-    const DeviceMatrix one = identity(device_, panel);
-    for (size_t first = 0; first < a.rows; first += panel) {
-      const size_t count = std::min(panel, a.rows - first);
-      const DeviceMatrix solved = device_.matrix(a.cols, count);
-      device_.gemm(true, false, samples_, a.slice_rows(first, count),
-                   {one.view().data, count, count, panel}, 0, solved);
-      within.solve(solved);
-      device_.gemm(false, false, 1, a, solved, 0,
-                   {gram.view().data + first, a.rows, count, a.rows});
+  // Directions in which S_W is zero but the means differ have an index of 0. They are taken out of
+  // the span: on its rest, rows Z, the index is tr((I + Z G Z^T)^-1), G over what S_W has.
+  void by_eigen(ConstMatrix a, const Correlations& correlations, bool with_null) {
+    const size_t dim = a.cols;
+    const DeviceMatrix axes = device_.upload({correlations.matrix.data(), dim, dim});
+    const std::vector<double> values = device_.eigh(axes);
+    // What the zero eigenvalues have become shows how large rounding really is.
+    const double least = std::max(-2 * values.front(), kMargin * rounding_of(dim) * values.back());
+    const auto rest = std::ranges::upper_bound(values, least);
+    if (rest == values.end()) throw NumericalError("S_W is not positive semi-definite");
+    const auto nulls = static_cast<size_t>(rest - values.begin());
+    const DeviceMatrix scaled = scaled_columns(a, correlations);  // A R^-1
+    const DeviceMatrix z =
+        complement(scaled, axes.view().slice_rows(0, nulls), least / *rest, with_null);
+    if (z.rows() == 0) return;
+
+    const Matrix along = axes.view().slice_rows(nulls, dim - nulls);
+    std::vector<double> scales;
+    for (auto value = rest; value != values.end(); ++value) {
+      scales.push_back(std::sqrt(samples_ / *value));
     }
-    return gram;
+    device_.scale_rows(along, scales);  // S_W^+ = R^-1 X^T X R^-1
+    const DeviceMatrix span = device_.matrix(z.rows(), dim);
+    device_.gemm(false, false, 1, z, scaled, 0, span);
+    const DeviceMatrix whitened = device_.matrix(z.rows(), along.rows);
+    device_.gemm(false, true, 1, span, along, 0, whitened);
+    const DeviceMatrix gram = device_.matrix(z.rows(), z.rows());
+    device_.syrk(false, 1, whitened, 0, gram);
+    add_identity(gram, false);
+    if (!device_.cholesky(gram)) throw NumericalError("I + A S_W^+ A^T is not positive definite");
+    value_ = trace_of_inverse(device_, gram);
+
+    const DeviceMatrix signs = random_signs(device_, z.rows(), kSigns);
+    device_.cholesky_solve(gram, signs);
+    const DeviceMatrix coefficients = device_.matrix(along.rows, kSigns);
+    device_.gemm(true, false, 1, whitened, signs, 0, coefficients);
+    const DeviceMatrix solved = device_.matrix(dim, kSigns);
+    device_.gemm(true, false, 1, along, coefficients, 0, solved);
+    device_.scale_rows(solved, correlations.inverse_roots);
+    error_ = square_of(device_, solved) / kSigns;
+  }
+
+  // A R^-1. Where a feature never varies any scale will do: that of the largest column, unless the
+  // means do not vary either.
+  DeviceMatrix scaled_columns(ConstMatrix a, const Correlations& correlations) {
+    std::vector<double> host(a.rows * a.cols);
+    device_.download(a, host.data());
+    std::vector<double> squares(a.cols);
+    for (size_t i = 0; i < host.size(); ++i) squares[i % a.cols] += host[i] * host[i];
+    std::vector<double> scales = correlations.inverse_roots;
+    double largest = 0;
+    for (size_t j = 0; j < a.cols; ++j) {
+      if (!correlations.varies(j)) continue;
+      largest = std::max(largest, std::sqrt(squares[j]) * scales[j]);
+    }
+    if (largest == 0) largest = 1;
+    for (size_t j = 0; j < a.cols; ++j) {
+      if (correlations.varies(j)) continue;
+      scales[j] = squares[j] > between_.cutoff ? largest / std::sqrt(squares[j]) : 0;
+    }
+    for (size_t i = 0; i < host.size(); ++i) host[i] *= scales[i % a.cols];
+    return device_.upload({host.data(), a.rows, a.cols});
+  }
+
+  // Orthonormal rows Z [., m] that span the left null space of A N^T, N [., d] the null directions
+  // of C; without sqrt(w), which is there where A is B. `blur` is how far rounding may have turned
+  // N, as an angle.
+  DeviceMatrix complement(ConstMatrix a, ConstMatrix nulls, double blur, bool with_null) {
+    if (blur > kLargestBlur) {
+      throw NumericalError("where S_W is singular cannot be told from its rounding");
+    }
+    const DeviceMatrix square = device_.matrix(a.rows, a.rows);
+    {
+      const DeviceMatrix outside = device_.matrix(a.rows, nulls.rows);
+      device_.gemm(false, true, 1, a, nulls, 0, outside);
+      device_.syrk(false, 1, outside, 0, square);
+    }
+    const double size = square_of(device_, a);
+    if (with_null) {
+      const DeviceMatrix w = device_.upload({roots_.data(), roots_.size(), 1});
+      device_.gemm(false, true, size, w, w, 1, square);
+    }
+    const std::vector<double> values = device_.eigh(square);
+    const double least =
+        size * std::max(static_cast<double>(a.rows) * std::numeric_limits<double>::epsilon(),
+                        kMargin * blur * blur);
+    const auto count = std::ranges::upper_bound(values, least) - values.begin();
+    if (count == 0) return {};
+    return copy_of(device_, square.view().slice_rows(0, static_cast<size_t>(count)));
   }
 
   // G becomes I + G. With A = B, sqrt(w)^T A = 0: there I + G is 1, which would be subtracted from
@@ -220,6 +311,9 @@ class CollapseIndex {
   double error_ = 0;
 };
 
+// How far outside [0, 1] rounding in float64 may take an index.
+constexpr double kRounding = 0x1p-40;
+
 std::optional<std::string> why_no_index(Analysis& analysis) {
   if (analysis.no_between()) return analysis.no_between();
   if (analysis.no_within()) return analysis.no_within();
@@ -240,9 +334,15 @@ void nc1_vci(Analysis& analysis, ReportValues& out) {
       return;
     }
     const CollapseIndex index(analysis);
-    out.set("nc1.vci", index.value());
+    if (index.value() < -kRounding || index.value() > 1 + kRounding) {
+      out.undefined("nc1.vci",
+                    "S_W within the span of the class means is below what its products resolve");
+      return;
+    }
+    out.set("nc1.vci", std::clamp(index.value(), 0.0, 1.0));
     if (index.error() > kMarked * index.value()) {
-      out.warn("vci_resolution", uncertain(analysis.statistics(), "nc1.vci", index.error()));
+      out.warn("vci_resolution",
+               uncertain(analysis.statistics(), "nc1.vci", std::min(1.0, index.error())));
     }
   } catch (const NumericalError& error) {
     out.undefined("nc1.vci", error.what());

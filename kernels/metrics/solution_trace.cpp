@@ -7,15 +7,15 @@ namespace ncscope::metrics {
 namespace {
 
 // Columns that are solved for at a time.
-constexpr size_t kPanel = 256;
+constexpr size_t kSolvedColumns = 256;
 
 // Sum of the diagonal of (L L^T)^-1 X, panel(first, width) giving columns of X in device memory.
 template <class Panel>
 double trace_by_panels(Device& device, ConstMatrix factor, const Panel& panel) {
   double trace = 0;
-  std::vector<double> block(kPanel * kPanel);
-  for (size_t first = 0; first < factor.cols; first += kPanel) {
-    const size_t width = std::min(kPanel, factor.cols - first);
+  std::vector<double> block(kSolvedColumns * kSolvedColumns);
+  for (size_t first = 0; first < factor.cols; first += kSolvedColumns) {
+    const size_t width = std::min(kSolvedColumns, factor.cols - first);
     const DeviceMatrix columns = panel(first, width);
     device.cholesky_solve(factor, columns);
     device.download(columns.view().slice_rows(first, width), block.data());

@@ -14,17 +14,18 @@ namespace {
 
 constexpr size_t kLeading = 64;
 
-// Where nobody asked, d^3 for all eigenvalues must stay small beside N d^2 for the samples.
-bool cheap(const Statistics& s) { return s.dim <= 256 || s.samples / 64 >= s.dim; }
+// Where nobody asked, n^3 for the eigenvalues of an n x n matrix must stay small beside N d^2 for
+// the samples.
+bool cheap(const Statistics& s, size_t order) { return order <= 256 || s.samples / 64 >= s.dim; }
 
 class Spectra {
  public:
-  Spectra(Analysis& analysis, bool all, ReportValues& out)
-      : analysis_(analysis), device_(analysis.device()), all_(all), out_(out) {}
+  Spectra(Analysis& analysis, Spectrum asked, ReportValues& out)
+      : analysis_(analysis), device_(analysis.device()), asked_(asked), out_(out) {}
 
   void within() {
     if (analysis_.no_within()) return undefined("within", *analysis_.no_within());
-    set("within", "S_W", analysis_.dim(), [&] {
+    set("within", "S_W", analysis_.dim(), analysis_.dim(), [&] {
       const DeviceMatrix matrix = scatter();
       return device_.eigenvalues(matrix);
     });
@@ -33,8 +34,8 @@ class Spectra {
   void between() {
     if (analysis_.no_between()) return undefined("between", *analysis_.no_between());
     const ConstMatrix means = analysis_.centered_means();
-    set("between", "S_B", std::min(means.rows - 1, means.cols), [&] {
-      const size_t order = by_classes(means) ? means.rows : means.cols;
+    const size_t order = by_classes(means) ? means.rows : means.cols;
+    set("between", "S_B", order, std::min(means.rows - 1, means.cols), [&] {
       const DeviceMatrix matrix = device_.matrix(order, order);
       if (by_classes(means)) {
         device_.syrk(false, 1, weighted_rows(device_, means, analysis_.root_weights()), 0, matrix);
@@ -48,7 +49,7 @@ class Spectra {
   void total() {
     if (analysis_.no_between()) return undefined("total", *analysis_.no_between());
     if (analysis_.no_within()) return undefined("total", *analysis_.no_within());
-    set("total", "S_T", analysis_.dim(), [&] {
+    set("total", "S_T", analysis_.dim(), analysis_.dim(), [&] {
       const DeviceMatrix matrix = scatter();
       add_between_scatter(device_, analysis_.centered_means(), analysis_.root_weights(), 1, matrix);
       return device_.eigenvalues(matrix);
@@ -68,11 +69,17 @@ class Spectra {
     out_.undefined(std::string("spectrum.") + matrix, reason);
   }
 
-  // `eigenvalues` gives them ascending; the last `count` may differ from zero.
+  // `eigenvalues` gives `order` of them, ascending; the last `count` may differ from zero.
   template <class Eigenvalues>
-  void set(const std::string& matrix, const char* symbol, size_t count,
+  void set(const std::string& matrix, const char* symbol, size_t order, size_t count,
            const Eigenvalues& eigenvalues) {
     const std::string group = "spectrum." + matrix;
+    if (asked_ == Spectrum::kAuto && !cheap(analysis_.statistics(), order)) {
+      out_.undefined(group,
+                     "eigenvalues would cost much beside so few samples; they are computed where "
+                     "asked for (spectrum \"leading\" or \"all\")");
+      return;
+    }
     std::vector<double> values;
     try {
       values = eigenvalues();
@@ -102,13 +109,13 @@ class Spectra {
     out_.set(group + ".effective_rank", std::exp(entropy));
     out_.set(group + ".stable_rank", sum);
     out_.set(group + ".participation_ratio", sum * sum / squares);
-    if (!all_) values.resize(std::min(count, kLeading));
+    if (asked_ != Spectrum::kAll) values.resize(std::min(count, kLeading));
     out_.set_numbers(group + ".eigenvalues", std::move(values));
   }
 
   Analysis& analysis_;
   Device& device_;
-  bool all_;
+  Spectrum asked_;
   ReportValues& out_;
 };
 
@@ -120,14 +127,7 @@ void spectrum(Analysis& analysis, ReportValues& out) {
     out.undefined("spectrum", "spectra were not asked for");
     return;
   }
-  if (asked == Spectrum::kAuto && !cheap(analysis.statistics())) {
-    out.undefined(
-        "spectrum",
-        "eigenvalues would cost much beside so few samples; they are computed where asked "
-        "for (spectrum \"leading\" or \"all\")");
-    return;
-  }
-  Spectra spectra(analysis, asked == Spectrum::kAll, out);
+  Spectra spectra(analysis, asked, out);
   spectra.within();
   spectra.between();
   spectra.total();
