@@ -166,18 +166,25 @@ struct AffineScores {
   bool points = false;
 };
 
+// Half a minute where cores multiply 2^34 pairs of float64 numbers in a second.
+inline constexpr double kPairBudget = 0x1p39;
+
 // Calls of one device take effect in order. Class sums may go from one device to another of the
 // same kind between any two calls. A matrix may be read by another device once the one that wrote
 // it has returned numbers to the host.
 class Device {
  public:
-  explicit Device(Math math = Math::kExact) : math_(math) {}
+  explicit Device(Math math = Math::kExact, double pair_budget = kPairBudget)
+      : math_(math), pair_budget_(pair_budget) {}
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;
   virtual ~Device() = default;
 
   virtual DeviceInfo info() const = 0;
   Math math() const { return math_; }
+  // Multiplications P^2 d / 2 from which on a report does not sweep all pairs of classes unasked.
+  double pair_budget() const { return pair_budget_; }
+  void set_pair_budget(double multiplications) { pair_budget_ = multiplications; }
   // Whether it has failed for good: every call throws DeviceLost, and only a new process helps.
   virtual bool lost() const { return false; }
 
@@ -261,6 +268,7 @@ class Device {
   virtual std::vector<int32_t> do_argmax_affine(const Batch& batch, const AffineScores& scores) = 0;
 
   const Math math_;
+  double pair_budget_;
 };
 
 }  // namespace ncscope

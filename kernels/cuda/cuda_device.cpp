@@ -9,6 +9,9 @@ namespace {
 // on what other streams do.
 constexpr size_t kBlasWorkspaceBytes = size_t{32} << 20;
 
+// A second of a data centre's card, half a minute of one with few float64 units.
+constexpr double kCardPairBudget = 0x1p43;
+
 std::string cublas_text(cublasHandle_t handle) {
   int version = 0;
   NCSCOPE_CUDA_TRY(cublasGetVersion(handle, &version));
@@ -36,7 +39,7 @@ std::string runtime_text() {
 }  // namespace
 
 CudaDevice::CudaDevice(Card& card, Math math, const Tuning& tuning)
-    : Device(math),
+    : Device(math, kCardPairBudget),
       card_(card),
       memory_(card),
       tuning_(tuning),

@@ -68,7 +68,7 @@ const BetweenSpectrum& Analysis::between() {
   return *between_;
 }
 
-const PairSums& Analysis::mean_pairs() {
+const PairMetrics& Analysis::mean_pairs() {
   if (!mean_pairs_) {
     PairInput input;
     input.rows = centered_means_;
@@ -78,7 +78,8 @@ const PairSums& Analysis::mean_pairs() {
     input.etf_scale = mean_etf_inner_;
     mean_products_ = small_products(device_, centered_means_);
     input.products = mean_products_;
-    mean_pairs_ = device_.pair_reduce(input);
+    const CenteredRows rows = {{statistics_.means.data(), present(), dim()}, global_mean_};
+    mean_pairs_ = pair_metrics(device_, rows, input, options_.exact_pairs);
   }
   return *mean_pairs_;
 }

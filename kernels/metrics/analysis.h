@@ -10,6 +10,7 @@
 #include "kernels/device.h"
 #include "kernels/metrics/between_spectrum.h"
 #include "kernels/metrics/duality.h"
+#include "kernels/metrics/pair_sample.h"
 #include "kernels/report.h"
 #include "kernels/statistics.h"
 
@@ -27,6 +28,7 @@ class Analysis {
   const DecisionCounts* decisions() const { return decisions_; }
 
   Spectrum spectrum() const { return options_.spectrum; }  // which eigenvalues are asked for
+  bool exact_pairs() const { return options_.exact_pairs; }
 
   size_t present() const { return statistics_.present(); }               // P
   size_t dim() const { return statistics_.dim; }                         // d
@@ -50,7 +52,7 @@ class Analysis {
   const std::optional<std::string>& no_within() const { return no_within_; }
 
   const BetweenSpectrum& between();  // of S_B; throws where no_between()
-  const PairSums& mean_pairs();      // of the rows of M; throws for P < 2
+  const PairMetrics& mean_pairs();   // of the rows of M; throws for P < 2
 
   // These need a classifier.
   const Duality& duality();
@@ -81,7 +83,7 @@ class Analysis {
   std::optional<std::string> no_between_;
   std::optional<std::string> no_within_;
   std::optional<BetweenSpectrum> between_;
-  std::optional<PairSums> mean_pairs_;
+  std::optional<PairMetrics> mean_pairs_;
   DeviceMatrix mean_products_;  // MM^T where P - 1 <= d, from mean_pairs() to between()
   std::optional<Duality> duality_;
   std::vector<double> weight_mean_;

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "kernels/metrics/metrics.h"
+#include "kernels/metrics/undefined.h"
 
 namespace ncscope::metrics {
 namespace {
@@ -9,7 +10,13 @@ namespace {
 using Column = std::vector<std::optional<double>>;
 
 void set_nearest(Analysis& analysis, ReportValues& out) {
-  const PairSums& pairs = analysis.mean_pairs();
+  const PairMetrics& metrics = analysis.mean_pairs();
+  if (metrics.sampling) {
+    undefined_fields(out, "classes", {"nearest_class", "nearest_distance"},
+                     needs_all_pairs(*metrics.sampling));
+    return;
+  }
+  const PairSums& pairs = metrics.sums;
   std::vector<double> nearest;
   for (const size_t row : pairs.nearest) nearest.push_back(analysis.label(row));
   out.set_column("nearest_class", std::move(nearest));

@@ -70,7 +70,8 @@ double etf_distance(double alpha, double residual_squared) {
   return std::sqrt(along * along + relative);
 }
 
-void etf_metrics(const EtfVectors& vectors, const PairSums& pairs, ReportValues& out) {
+void etf_metrics(const EtfVectors& vectors, const PairMetrics& metrics, ReportValues& out) {
+  const PairSums& pairs = metrics.sums;
   std::vector<double> norms(vectors.squared_norms.begin(), vectors.squared_norms.end());
   for (double& norm : norms) norm = std::sqrt(norm);
   set_equinorm(field(vectors, "equinorm"), norms, out);
@@ -83,7 +84,7 @@ void etf_metrics(const EtfVectors& vectors, const PairSums& pairs, ReportValues&
     undefined_directions(vectors, reason, out);
     return;
   }
-  if (!pairs.coherence) {  // squares that underflow
+  if (pairs.cosine.count == 0) {  // squares that underflow
     undefined_directions(
         vectors, "fewer than two " + std::string(vectors.vectors) + "s have a direction", out);
     return;
@@ -91,10 +92,17 @@ void etf_metrics(const EtfVectors& vectors, const PairSums& pairs, ReportValues&
   out.set(field(vectors, "equiangular"), std::sqrt(pairs.cosine.variance()));
   out.set(field(vectors, "max_angle"),
           pairs.max_angle_sum / static_cast<double>(pairs.cosine.count));
-  out.set(field(vectors, "coherence"), pairs.coherence->value);
-  out.set_pair(field(vectors, "coherence_pair"), vectors.label(pairs.coherence->first),
-               vectors.label(pairs.coherence->second));
-  uniformity(vectors, pairs, out);
+  if (metrics.sampling) {
+    out.set_integer(field(vectors, "sampled_pairs"), metrics.sampling->pairs);
+    out.set(field(vectors, "max_angle_standard_error"), metrics.sampling->max_angle_error);
+    undefined_fields(out, vectors.group, {"coherence", "coherence_pair"},
+                     needs_all_pairs(*metrics.sampling));
+  } else {
+    out.set(field(vectors, "coherence"), pairs.coherence->value);
+    out.set_pair(field(vectors, "coherence_pair"), vectors.label(pairs.coherence->first),
+                 vectors.label(pairs.coherence->second));
+  }
+  uniformity(vectors, metrics, out);
 }
 
 void etf_metrics_undefined(const EtfVectors& vectors, const std::string& reason,

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernels/device.h"
+#include "kernels/metrics/pair_sample.h"
 #include "kernels/report_values.h"
 
 namespace ncscope::metrics {
@@ -45,8 +46,9 @@ struct EtfVectors {
 };
 
 // Writes equinorm, equinorm_raw, equiangular, max_angle, coherence, coherence_pair, etf_error,
-// etf_floor and uniformity of a group. The vectors must not all be zero.
-void etf_metrics(const EtfVectors& vectors, const PairSums& pairs, ReportValues& out);
+// etf_floor and uniformity of a group, with sample size and standard errors where pairs were
+// sampled: coherence then has no value. The vectors must not all be zero.
+void etf_metrics(const EtfVectors& vectors, const PairMetrics& pairs, ReportValues& out);
 
 // The same where the vectors are all zero, for `reason`: what is left is equinorm_raw, etf_floor.
 void etf_metrics_undefined(const EtfVectors& vectors, const std::string& reason, ReportValues& out);

@@ -58,7 +58,9 @@ void nc2_classifier(Analysis& analysis, ReportValues& out) {
   input.etf_scale = vectors.etf_inner;
   const DeviceMatrix products = small_products(device, rows);
   input.products = products;
-  etf_metrics(vectors, device.pair_reduce(input), out);
+  const CenteredRows host = {{classifier->weight.data(), count, classifier->dim},
+                             analysis.weight_mean()};
+  etf_metrics(vectors, pair_metrics(device, host, input, analysis.exact_pairs()), out);
 }
 
 }  // namespace ncscope::metrics

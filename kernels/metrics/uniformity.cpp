@@ -8,11 +8,13 @@
 namespace ncscope::metrics {
 namespace {
 
-void set_moments(const EtfVectors& vectors, const char* kernel, double mean, double variance,
-                 ReportValues& out) {
+// `error` of a mean where pairs were sampled.
+void set_moments(const EtfVectors& vectors, const char* kernel, const Moments& moments,
+                 std::optional<double> error, ReportValues& out) {
   const std::string path = std::string(vectors.group) + ".uniformity_" + kernel;
-  out.set(path + "_mean", mean);
-  out.set(path + "_var", variance);
+  out.set(path + "_mean", moments.mean);
+  out.set(path + "_var", moments.variance());
+  if (error) out.set(path + "_standard_error", *error);
 }
 
 // scaled * root^times where float64 holds it to full precision.
@@ -28,7 +30,8 @@ void set_scaled(const std::string& path, double scaled, double root, int times,
 }
 
 // From moments beside the kernel's value on a simplex, of s > 0.
-void set_riesz(const EtfVectors& vectors, const Moments& riesz, ReportValues& out) {
+void set_riesz(const EtfVectors& vectors, const Moments& riesz, std::optional<double> error,
+               ReportValues& out) {
   const std::string path = std::string(vectors.group) + ".uniformity_riesz";
   const double s = static_cast<double>(vectors.dim - 2);
   // The root of the value on a simplex, D^2 = ideal_square.
@@ -37,6 +40,7 @@ void set_riesz(const EtfVectors& vectors, const Moments& riesz, ReportValues& ou
                              " is outside the range of float64";
   set_scaled(path + "_mean", riesz.mean, root, 2, reason, out);
   set_scaled(path + "_var", riesz.variance(), root, 4, reason, out);
+  if (error) set_scaled(path + "_standard_error", *error, root, 2, reason, out);
 }
 
 }  // namespace
@@ -48,13 +52,19 @@ void uniformity_undefined(const EtfVectors& vectors, const std::string& reason, 
                    reason);
 }
 
-void uniformity(const EtfVectors& vectors, const PairSums& pairs, ReportValues& out) {
-  const Moments& distance = pairs.unit_distance;
-  set_moments(vectors, "distance", distance.mean, distance.variance(), out);
+void uniformity(const EtfVectors& vectors, const PairMetrics& metrics, ReportValues& out) {
+  const PairSums& pairs = metrics.sums;
+  const auto error = [&](double PairSampling::*of) {
+    return metrics.sampling ? std::optional((*metrics.sampling).*of) : std::nullopt;
+  };
+  const std::optional<double> distance_error = error(&PairSampling::distance_error);
+  set_moments(vectors, "distance", pairs.unit_distance, distance_error, out);
   if (vectors.dim == 1) {  // s = -1
-    set_moments(vectors, "riesz", -distance.mean, distance.variance(), out);
+    Moments negative = pairs.unit_distance;
+    negative.mean *= -1;
+    set_moments(vectors, "riesz", negative, distance_error, out);
   } else if (vectors.dim == 2) {  // s = 0
-    set_moments(vectors, "riesz", 0, 0, out);
+    set_moments(vectors, "riesz", {}, metrics.sampling ? std::optional(0.0) : std::nullopt, out);
   }
   if (pairs.aligned) {
     const std::string reason =
@@ -67,8 +77,10 @@ void uniformity(const EtfVectors& vectors, const PairSums& pairs, ReportValues& 
     undefined_fields(out, vectors.group, {"uniformity_riesz_mean", "uniformity_riesz_var"}, reason);
     return;
   }
-  set_moments(vectors, "log", pairs.unit_log.mean, pairs.unit_log.variance(), out);
-  if (vectors.dim > 2) set_riesz(vectors, pairs.unit_riesz, out);
+  set_moments(vectors, "log", pairs.unit_log, error(&PairSampling::log_error), out);
+  if (vectors.dim > 2) {
+    set_riesz(vectors, pairs.unit_riesz, error(&PairSampling::riesz_error), out);
+  }
 }
 
 }  // namespace ncscope::metrics

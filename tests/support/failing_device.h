@@ -33,7 +33,10 @@ struct FakeCard {
 class FailingDevice final : public Device {
  public:
   FailingDevice(std::unique_ptr<Device> device, AllocationLimit& limit, FakeCard* card = nullptr)
-      : Device(device->math()), device_(std::move(device)), limit_(limit), card_(card) {}
+      : Device(device->math(), device->pair_budget()),
+        device_(std::move(device)),
+        limit_(limit),
+        card_(card) {}
 
   DeviceInfo info() const override {
     DeviceInfo info = device_->info();
