@@ -32,6 +32,20 @@ void check_report_inputs(const Statistics& statistics, const Classifier* classif
   }
 }
 
+// Of the train state: what is read of it.
+void check_means(const Statistics& train) {
+  const size_t present = train.present();
+  if (present > 0 && train.counts.size() == present && train.within.size() == present &&
+      train.means.size() == present * train.dim) {
+    return;
+  }
+  throw InvalidArgument(
+      "compute_report: expected means, counts and spreads of " + std::to_string(present) +
+      " >= 1 train classes in " + std::to_string(train.dim) + " dimensions, got " +
+      std::to_string(train.means.size()) + ", " + std::to_string(train.counts.size()) + " and " +
+      std::to_string(train.within.size()) + " values");
+}
+
 }  // namespace
 
 Weighting parse_weighting(std::string_view name) {
@@ -50,9 +64,10 @@ Spectrum parse_spectrum(std::string_view name) {
 
 ReportValues compute_report(Device& device, const Statistics& statistics,
                             const Classifier* classifier, const DecisionCounts* decisions,
-                            const ReportOptions& options) {
+                            const ReportOptions& options, const Evaluation* evaluation) {
   check_report_inputs(statistics, classifier, decisions);
-  metrics::Analysis analysis(device, statistics, classifier, decisions, options);
+  if (evaluation != nullptr && evaluation->train != nullptr) check_means(*evaluation->train);
+  metrics::Analysis analysis(device, statistics, classifier, decisions, options, evaluation);
   ReportValues out;
   metrics::data_summary(analysis, out);
   metrics::nc1_traces(analysis, out);
@@ -63,6 +78,8 @@ ReportValues compute_report(Device& device, const Statistics& statistics,
   metrics::nc2_classifier(analysis, out);
   metrics::nc3(analysis, out);
   metrics::nc4(analysis, out);
+  metrics::nc5(analysis, out);
+  metrics::test_collapse(analysis, out);
   metrics::spectrum(analysis, out);
   metrics::minority(analysis, out);
   metrics::classes(analysis, out);

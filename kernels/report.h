@@ -6,6 +6,7 @@
 #include "kernels/classifier.h"
 #include "kernels/decisions.h"
 #include "kernels/device.h"
+#include "kernels/evaluation.h"
 #include "kernels/report_values.h"
 #include "kernels/statistics.h"
 
@@ -37,10 +38,11 @@ struct ReportOptions {
 };
 
 // All metrics of the samples behind `statistics`. `classifier` and `decisions` may be null; what
-// needs them is then undefined with a reason. Throws InvalidArgument for N = 0 or where the shapes
-// of the three differ. Never throws for degenerate data: such metrics are undefined.
+// needs them is then undefined with a reason. `evaluation` is null for samples that were trained
+// on. Throws InvalidArgument for N = 0 or where the shapes of the first three differ. Never throws
+// for degenerate data: such metrics are undefined.
 ReportValues compute_report(Device& device, const Statistics& statistics,
                             const Classifier* classifier, const DecisionCounts* decisions,
-                            const ReportOptions& options);
+                            const ReportOptions& options, const Evaluation* evaluation = nullptr);
 
 }  // namespace ncscope

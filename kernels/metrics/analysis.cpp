@@ -11,11 +11,13 @@
 namespace ncscope::metrics {
 
 Analysis::Analysis(Device& device, const Statistics& statistics, const Classifier* classifier,
-                   const DecisionCounts* decisions, const ReportOptions& options)
+                   const DecisionCounts* decisions, const ReportOptions& options,
+                   const Evaluation* evaluation)
     : device_(device),
       statistics_(statistics),
       classifier_(classifier),
       decisions_(decisions),
+      evaluation_(evaluation),
       options_(options),
       weights_(class_weights(statistics, options.weighting)),
       global_mean_(weighted_mean({statistics.means.data(), statistics.present(), statistics.dim},

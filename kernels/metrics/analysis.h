@@ -20,12 +20,15 @@ class Analysis {
  public:
   // The pointers may be null; what they point to must outlive the analysis. Needs N > 0.
   Analysis(Device& device, const Statistics& statistics, const Classifier* classifier,
-           const DecisionCounts* decisions, const ReportOptions& options);
+           const DecisionCounts* decisions, const ReportOptions& options,
+           const Evaluation* evaluation = nullptr);
 
   Device& device() { return device_; }
   const Statistics& statistics() const { return statistics_; }
   const Classifier* classifier() const { return classifier_; }
   const DecisionCounts* decisions() const { return decisions_; }
+  const Evaluation* evaluation() const { return evaluation_; }  // null for what was trained on
+  const ReportOptions& options() const { return options_; }
 
   Spectrum spectrum() const { return options_.spectrum; }  // which eigenvalues are asked for
   bool exact_pairs() const { return options_.exact_pairs; }
@@ -66,6 +69,7 @@ class Analysis {
   const Statistics& statistics_;
   const Classifier* classifier_;
   const DecisionCounts* decisions_;
+  const Evaluation* evaluation_;
   ReportOptions options_;
   std::vector<double> weights_;  // [P] 1/P or n_c/N
   std::vector<double> root_weights_;

@@ -19,6 +19,8 @@ void nc2_means(Analysis& analysis, ReportValues& out);       // nc2.means.*
 void nc2_classifier(Analysis& analysis, ReportValues& out);  // nc2.classifier.*
 void nc3(Analysis& analysis, ReportValues& out);             // nc3.*
 void nc4(Analysis& analysis, ReportValues& out);             // nc4.*
+void nc5(Analysis& analysis, ReportValues& out);             // nc5.orthogonality
+void test_collapse(Analysis& analysis, ReportValues& out);   // test_collapse.*
 void spectrum(Analysis& analysis, ReportValues& out);        // spectrum.*
 void minority(Analysis& analysis, ReportValues& out);        // minority.*
 void classes(Analysis& analysis, ReportValues& out);         // classes[]

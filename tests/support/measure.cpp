@@ -26,4 +26,19 @@ ReportValues measure(Device& device, const Samples& samples, const Classifier* c
   return report_on(device, samples, statistics, classifier, weighting);
 }
 
+ReportValues evaluate(Device& device, const Samples& samples, const Samples& train,
+                      const Classifier* classifier, Weighting weighting, bool ood) {
+  Statistics centers = accumulate_rows(device, train, 0, train.rows());
+  centers.scatter.clear();  // nobody reads it
+  DecisionCounter counter(device, centers, classifier);
+  counter.add(device, samples.batch());
+  ReportOptions options;
+  options.weighting = weighting;
+  Evaluation evaluation;
+  evaluation.train = &centers;
+  evaluation.out_of_distribution = ood;
+  return compute_report(device, accumulate_rows(device, samples, 0, samples.rows()), classifier,
+                        &counter.counts(), options, &evaluation);
+}
+
 }  // namespace ncscope::test

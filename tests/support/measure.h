@@ -23,4 +23,8 @@ ReportValues report_on(Device& device, const Samples& samples, const Statistics&
 ReportValues measure(Device& device, const Samples& samples, const Classifier* classifier,
                      Weighting weighting = Weighting::kUniform);
 
+// The report on samples that were not trained on, with the class means of `train` for centres.
+ReportValues evaluate(Device& device, const Samples& samples, const Samples& train,
+                      const Classifier* classifier, Weighting weighting, bool ood);
+
 }  // namespace ncscope::test

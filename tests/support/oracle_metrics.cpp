@@ -16,8 +16,14 @@ using oracle::Real, oracle::Rows, oracle::Vector;
 
 class Oracle {
  public:
-  Oracle(const Samples& samples, const Classifier* classifier, Weighting weighting)
-      : samples_(samples), classifier_(classifier), dim_(samples.dim) {
+  Oracle(const Samples& samples, const Classifier* classifier, Weighting weighting,
+         const Samples* train, bool ood)
+      : samples_(samples),
+        classifier_(classifier),
+        weighting_(weighting),
+        train_(train),
+        ood_(ood),
+        dim_(samples.dim) {
     const size_t count = samples.labels.size();
     for (size_t i = 0; i < count; ++i) {
       const double* row = samples.values.data() + i * dim_;
@@ -50,6 +56,9 @@ class Oracle {
     global_mean_ = mean_row(means_, weights_);
     for (const Vector& row : means_) centered_.push_back(minus(row, global_mean_));
     within_scatter();
+    centers_ = means_;
+    center_classes_ = classes_;
+    if (train != nullptr) train_means();
   }
 
   OracleMetrics run() {
@@ -61,6 +70,8 @@ class Oracle {
     minority();
     if (classifier_ != nullptr) duality();
     decide();
+    if (train_ != nullptr) test_collapse();
+    if (ood_) orthogonality();
     return std::move(out_);
   }
 
@@ -83,6 +94,67 @@ class Oracle {
         for (size_t k = 0; k < dim_; ++k) scatter_[j * dim_ + k] += e[j] * e[k] / count;
       }
     }
+  }
+
+  void train_means() {
+    centers_.clear();
+    center_classes_.clear();
+    for (size_t c = 0; c < train_->num_classes; ++c) {
+      Vector sum(dim_, 0);
+      Real count = 0;
+      for (size_t i = 0; i < train_->labels.size(); ++i) {
+        if (train_->labels[i] != static_cast<int32_t>(c)) continue;
+        count += 1;
+        for (size_t j = 0; j < dim_; ++j) sum[j] += train_->values[i * dim_ + j];
+      }
+      if (count == 0) continue;
+      for (Real& x : sum) x /= count;
+      centers_.push_back(sum);
+      center_classes_.push_back(static_cast<uint32_t>(c));
+    }
+  }
+
+  void test_collapse() {
+    set("test_collapse.weak",
+        Real{out_.numbers.at("nc1.within_trace")} / Real{out_.numbers.at("nc1.between_trace")});
+    Rows shared;
+    Vector weights;
+    Real squares = 0, count = 0;
+    for (size_t t = 0; t < centers_.size(); ++t) {
+      Real here = 0;
+      for (size_t i = 0; i < features_.size(); ++i) {
+        if (samples_.labels[i] != static_cast<int32_t>(center_classes_[t])) continue;
+        here += 1;
+        const Vector e = minus(features_[i], centers_[t]);
+        squares += dot(e, e);
+      }
+      if (here == 0) continue;
+      shared.push_back(centers_[t]);
+      weights.push_back(here);
+      count += here;
+    }
+    for (Real& w : weights) {
+      w = weighting_ == Weighting::kByCount ? w / count : 1 / static_cast<Real>(shared.size());
+    }
+    const Vector center = mean_row(shared, weights);
+    Real between = 0;
+    for (size_t t = 0; t < shared.size(); ++t) {
+      const Vector m = minus(shared[t], center);
+      between += weights[t] * dot(m, m);
+    }
+    set("test_collapse.strong", squares / count / between);
+  }
+
+  void orthogonality() {
+    Vector all(dim_, 0);
+    for (const Vector& h : features_) {
+      for (size_t j = 0; j < dim_; ++j) all[j] += h[j] / static_cast<Real>(features_.size());
+    }
+    Vector cosines;
+    for (const Vector& row : centers_) {
+      cosines.push_back(std::fabs(dot(row, all) / (norm(row) * norm(all))));
+    }
+    set("nc5.orthogonality", mean(cosines));
   }
 
   void data() {
@@ -363,11 +435,11 @@ class Oracle {
   // Lowest class index on ties, in both.
   size_t nearest_center(const Vector& h) const {
     size_t best = 0;
-    for (size_t c = 1; c < present(); ++c) {
-      const Vector there = minus(h, means_[c]), here = minus(h, means_[best]);
+    for (size_t c = 1; c < centers_.size(); ++c) {
+      const Vector there = minus(h, centers_[c]), here = minus(h, centers_[best]);
       if (dot(there, there) < dot(here, here)) best = c;
     }
-    return classes_[best];
+    return center_classes_[best];
   }
 
   std::optional<size_t> decision(size_t i) const {
@@ -421,6 +493,9 @@ class Oracle {
 
   const Samples& samples_;
   const Classifier* classifier_;
+  Weighting weighting_;
+  const Samples* train_;
+  bool ood_;
   size_t dim_;
   Rows features_;
   std::vector<size_t> row_of_;     // [K] row of a present class
@@ -432,14 +507,16 @@ class Oracle {
   Rows centered_;
   Vector variances_;
   std::vector<Real> scatter_;  // S_W
+  Rows centers_;               // of the nearest-centre rule
+  std::vector<uint32_t> center_classes_;
   OracleMetrics out_;
 };
 
 }  // namespace
 
 OracleMetrics oracle_metrics(const Samples& samples, const Classifier* classifier,
-                             Weighting weighting) {
-  return Oracle(samples, classifier, weighting).run();
+                             Weighting weighting, const Samples* train, bool ood) {
+  return Oracle(samples, classifier, weighting, train, ood).run();
 }
 
 }  // namespace ncscope::test

@@ -23,8 +23,10 @@ struct OracleMetrics {
   std::vector<uint32_t> absent;
 };
 
-// `classifier` may be null; then predictions of the samples, where there are any, decide.
+// `classifier` may be null; then predictions of the samples, where there are any, decide. Where
+// there is `train`, its class means are the centres, and the samples were not trained on; `ood`:
+// they are out of distribution.
 OracleMetrics oracle_metrics(const Samples& samples, const Classifier* classifier,
-                             Weighting weighting);
+                             Weighting weighting, const Samples* train = nullptr, bool ood = false);
 
 }  // namespace ncscope::test

@@ -65,6 +65,19 @@ TEST_P(ReportOracle, Float16) { check(DType::kFloat16, 1e-6); }
 
 TEST_P(ReportOracle, BFloat16) { check(DType::kBFloat16, 1e-6); }
 
+TEST_P(ReportOracle, SamplesThatWereNotTrainedOn) {
+  // Of train one class is absent, of the others another one.
+  const Samples train = lay_out({"", 12, {40, 30, 0, 50, 9, 21}}, DType::kFloat32);
+  const Samples samples = lay_out({"", 12, {20, 0, 11, 25, 1, 30}, 0.5}, DType::kFloat32);
+  const Classifier classifier = classifier_along(train, 7);
+  for (const Weighting weighting : {Weighting::kUniform, Weighting::kByCount}) {
+    for (const bool ood : {false, true}) {
+      const ReportValues report = evaluate(device(), samples, train, &classifier, weighting, ood);
+      expect_matches(report, oracle_metrics(samples, &classifier, weighting, &train, ood), 1e-6);
+    }
+  }
+}
+
 TEST_P(ReportOracle, WithoutAClassifierPredictionsDecide) {
   Samples samples = lay_out({"", 6, {20, 30, 0, 25}}, DType::kFloat32);
   for (size_t i = 0; i < samples.rows(); ++i) {
@@ -135,6 +148,11 @@ TEST_P(ReportCheck, RefusesWhatDoesNotFitTogether) {
   EXPECT_THROW(
       compute_report(device(), Statistics::empty(2, 1, DType::kFloat32), nullptr, nullptr, {}),
       InvalidArgument);
+  Statistics train = s;
+  train.means.pop_back();
+  Evaluation evaluation;
+  evaluation.train = &train;
+  EXPECT_THROW(compute_report(device(), s, nullptr, nullptr, {}, &evaluation), InvalidArgument);
 }
 
 TEST(Weighting, IsParsedByName) {
