@@ -55,7 +55,8 @@ class Series {
   // Sends W and b in chunks of at most 1 MiB, as float64.
   void send_classifier(const Classifier& classifier);
 
-  // Says that everything was sent, and waits for the answer. `partial` marks missing samples.
+  // Says that everything was sent, and waits for the answer, which has no report where ranks are
+  // missing or the report waits for that of the train split. `partial` marks missing samples.
   v1::Closed close(bool partial = false);
 
  private:

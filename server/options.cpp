@@ -46,6 +46,7 @@ struct Texts {
   std::string math = "exact";
   int64_t drain = 0;
   int64_t idle_series = 0;
+  int64_t train_wait = 0;
 };
 
 void add_options(CLI::App& app, ServerOptions& options, Texts& texts) {
@@ -97,6 +98,9 @@ void add_options(CLI::App& app, ServerOptions& options, Texts& texts) {
   add("idle-series", texts.idle_series,
       "Seconds without a stream after which a series may be dropped to make room")
       ->check(CLI::Range(1, 31'536'000));
+  add("train-wait", texts.train_wait,
+      "Seconds that the report of another split waits for a train split that is being streamed")
+      ->check(CLI::Range(0, 31'536'000));
   add("port-file", options.port_file, "File to write the bound addresses to");
   add("log-level", options.log_level, "debug, info, warn or error")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
@@ -111,6 +115,7 @@ ParsedOptions parse_options(int argc, char** argv) {
   Texts texts;
   texts.drain = options.drain.count();
   texts.idle_series = options.idle_series.count();
+  texts.train_wait = options.limits.train_wait.count();
   CLI::App app("Measures neural collapse of networks while they train.", "ncscope-server");
   app.set_version_flag("--version", "ncscope-server " NCSCOPE_VERSION);
   app.set_config("--config", "", "File of options: one `name = value` a line");
@@ -129,6 +134,7 @@ ParsedOptions parse_options(int argc, char** argv) {
     }
     options.drain = std::chrono::seconds(texts.drain);
     options.idle_series = std::chrono::seconds(texts.idle_series);
+    options.limits.train_wait = std::chrono::seconds(texts.train_wait);
     check_address(options.listen, "--listen", options.insecure);
     if (!options.http.empty()) check_address(options.http, "--http", options.insecure);
   } catch (const CLI::ParseError& error) {

@@ -19,7 +19,10 @@ Engine::Engine(Services& services, std::chrono::seconds idle_series_timeout)
     std::error_code ignored;
     std::filesystem::remove(entry.path(), ignored);
   }
+  held_watch_ = std::jthread([this](const std::stop_token& stop) { watch_held(stop); });
 }
+
+Engine::~Engine() = default;
 
 void Engine::require_accepting() const {
   services_.devices.require_usable();
@@ -70,9 +73,8 @@ class SeriesSession : public Session {
 
   CloseResult close(uint64_t batches, bool partial) override {
     engine_.services_.devices.require_usable();
-    CloseResult result = series_->close(rank_, id_, batches, partial);
-    if (result.report) engine_.registry_.remove(series_);
-    return result;
+    series_->close(rank_, id_, batches, partial);
+    return engine_.finish(series_);
   }
 
  private:
@@ -129,10 +131,9 @@ CloseResult Engine::close_with_state(const SeriesKey& key, const v1::Open& open,
     }
     const auto series = std::get<std::shared_ptr<Series>>(found);
     try {
-      if (auto result = series->close_with_state(open.rank(), spec, std::move(bundle), digest,
-                                                 std::move(memory))) {
-        if (result->report) registry_.remove(series);
-        return std::move(*result);
+      if (series->close_with_state(open.rank(), spec, std::move(bundle), digest,
+                                   std::move(memory))) {
+        return finish(series);
       }
     } catch (...) {
       if (series->drop_if_unused()) registry_.remove(series);
@@ -169,6 +170,7 @@ void Engine::begin_drain() {
 
 void Engine::stop() {
   stopped_ = true;
+  held_watch_.request_stop();
   begin_drain();
 }
 

@@ -3,10 +3,13 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "ncscope/v1/service.pb.h"
@@ -33,6 +36,7 @@ class Engine {
  public:
   // Removes files of states that no report refers to.
   Engine(Services& services, std::chrono::seconds idle_series_timeout);
+  ~Engine();
 
   // Begins a stream, in place of an older one of the same rank.
   std::unique_ptr<Session> open(const v1::Open& open);
@@ -76,6 +80,16 @@ class Engine {
   std::unique_ptr<Session> open_once(const v1::Open& open);
   CloseResult close_with_state(const SeriesKey& key, const v1::Open& open, const SeriesSpec& spec,
                                StatisticsBundle bundle, uint32_t digest, Reservation memory);
+  // What a Close is answered once its rank is closed: the report, made now if it can be; counts
+  // where ranks are missing, or where the report waits for that of the train split.
+  CloseResult finish(const std::shared_ptr<Series>& series);
+  // Whether the train split of the epoch is being streamed, for no longer than a report waits.
+  bool waits_for_train(const SeriesKey& key,
+                       std::chrono::steady_clock::time_point complete_since) const;
+  // Makes the reports that no longer have to wait: of the epoch and layer of `train`, or all.
+  void report_held(const SeriesKey* train);
+  // Looks for them until the engine stops: waits end by themselves, and train series are dropped.
+  void watch_held(const std::stop_token& stop);
   void require_run(const std::string& run);
   void remove_statistics(const std::vector<std::string>& files);
 
@@ -86,6 +100,9 @@ class Engine {
   std::atomic<size_t> active_{0};
   std::atomic<bool> draining_{false};
   std::atomic<bool> stopped_{false};
+  std::mutex held_mutex_;
+  std::condition_variable_any held_changed_;
+  std::jthread held_watch_;  // last: it uses the rest
 };
 
 }  // namespace ncscope::server

@@ -1,6 +1,7 @@
 // What one server takes on. Each limit is an option of ncscope-server.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -14,6 +15,7 @@ struct Limits {
   uint32_t max_open_series = 1'024;
   size_t state_memory_bytes = size_t{4} << 30;   // classifiers, states; accumulators on cpu
   size_t sample_memory_bytes = size_t{1} << 30;  // retained samples; more go to the spool
+  std::chrono::seconds train_wait{600};          // of a closed split for the means of train
 };
 
 }  // namespace ncscope::server

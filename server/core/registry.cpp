@@ -67,6 +67,13 @@ std::shared_ptr<Series> Registry::find_streaming(const SeriesKey& key) const {
   return series && !series->reported() ? series : nullptr;
 }
 
+std::vector<std::shared_ptr<Series>> Registry::all() const {
+  std::vector<std::shared_ptr<Series>> out;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [key, series] : series_) out.push_back(series);
+  return out;
+}
+
 void Registry::remove(const std::shared_ptr<Series>& series) {
   const std::lock_guard lock(mutex_);
   const auto found = series_.find(series->key());

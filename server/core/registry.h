@@ -28,6 +28,9 @@ class Registry {
   // Null if it is not being streamed, or reported already.
   std::shared_ptr<Series> find_streaming(const SeriesKey& key) const;
 
+  // All of them.
+  std::vector<std::shared_ptr<Series>> all() const;
+
   // Forgets a series; it is not changed.
   void remove(const std::shared_ptr<Series>& series);
 

@@ -43,13 +43,24 @@ class Series {
   // session.h.
   uint64_t add_batch(uint32_t rank, uint64_t session, const IncomingBatch& batch);
   void add_classifier(uint32_t rank, uint64_t session, const ClassifierPart& part);
-  CloseResult close(uint32_t rank, uint64_t session, uint64_t batches, bool partial);
+  void close(uint32_t rank, uint64_t session, uint64_t batches, bool partial);
 
-  // Closes a rank by a state. The same again changes nothing. Nothing, with the arguments as they
+  // Closes a rank by a state. The same again changes nothing. False, with the arguments as they
   // were, if the series was dropped: look it up anew.
-  std::optional<CloseResult> close_with_state(uint32_t rank, const SeriesSpec& spec,
-                                              StatisticsBundle&& bundle, uint32_t digest,
-                                              Reservation&& memory);
+  bool close_with_state(uint32_t rank, const SeriesSpec& spec, StatisticsBundle&& bundle,
+                        uint32_t digest, Reservation&& memory);
+
+  // What a Close is answered: the report, which is made where all ranks have closed, or counts.
+  // Throws Aborted if the series was dropped, and whatever keeps a report from being made: the
+  // series is then as before.
+  CloseResult report_if_complete();
+
+  // Where all ranks have closed and no report is made or being made: what a Close is answered that
+  // need not wait for the report, which somebody makes later.
+  std::optional<CloseResult> hold();
+  // Since when its ranks have all closed, for a series that hold() took and whose report is not
+  // there: it may be being made. Nothing just after that has failed.
+  std::optional<std::chrono::steady_clock::time_point> held_since() const;
 
   // Frees what was streamed; sessions get Aborted with `reason`. Does nothing to a report.
   void drop(const std::string& reason);
@@ -82,13 +93,14 @@ class Series {
   // `classifier` is of a state; it is taken only if nothing refuses the rank's end.
   void mark_closed(Rank& rank, uint32_t index, uint64_t samples, bool partial,
                    std::optional<Classifier> classifier = std::nullopt);
-  CloseResult report_if_complete();
 
-  // Of the last rank to close, in phase kReporting: nobody else touches the ranks.
+  // Of whoever makes the report, in phase kReporting: nobody else touches the ranks.
   void make_report();
   void merge_ranks(Device& device);
-  std::optional<DecisionCounts> count_decisions(Device& device, const Classifier* classifier);
+  std::optional<DecisionCounts> count_decisions(Device& device, const Statistics& centers,
+                                                const Classifier* classifier);
   v1::Report compute(Device& device, const Classifier* classifier);
+  bool evaluates() const { return key_.split != kTrainSplit; }
   ReportedAttempt describe_attempt() const;
   // Writes the merged state to a file; returns its name.
   std::string store_state(std::optional<Classifier> classifier);
@@ -119,6 +131,9 @@ class Series {
   uint32_t sessions_ = 0;
   bool used_ = false;  // a rank has opened or closed
   std::chrono::steady_clock::time_point last_used_;
+  bool held_ = false;
+  std::chrono::steady_clock::time_point complete_since_;  // all ranks have closed
+  std::chrono::steady_clock::time_point retry_at_;        // where a held report has failed
 
   // Ranks merged so far; kept for another try where making the report fails.
   std::optional<Statistics> merged_;

@@ -6,65 +6,63 @@
 #include "server/core/series.h"
 
 namespace ncscope::server {
+namespace {
 
-CloseResult Series::close(uint32_t index, uint64_t session, uint64_t batches, bool partial) {
+// A held report that could not be made is tried again: nobody waits to close once more.
+constexpr std::chrono::seconds kRetryHeld{10};
+
+}  // namespace
+
+void Series::close(uint32_t index, uint64_t session, uint64_t batches, bool partial) {
   Rank& rank = rank_at(index);
-  {
-    const std::lock_guard lock(rank.mutex);
-    require_writer(rank, session);
-    if (rank.state_digest) {
-      throw AlreadyExists("rank " + std::to_string(index) +
-                          " has been closed by a state: " + describe(key_));
-    }
-    if (batches != rank.next_sequence()) {
-      throw FailedPrecondition("Close: expected " + std::to_string(rank.next_sequence()) +
-                               " batches as received, got " + std::to_string(batches));
-    }
-    if (!rank.broken.empty()) {
-      throw FailedPrecondition("Close: the rank's state was lost (" + rank.broken +
-                               "); open a higher attempt: " + describe(key_));
-    }
-    if (!rank.closed) {
-      if (rank.upload) rank.upload->check_complete();
-      mark_closed(rank, index, rank.accumulator ? rank.accumulator->samples() : 0, partial);
-    }
+  const std::lock_guard lock(rank.mutex);
+  require_writer(rank, session);
+  if (rank.state_digest) {
+    throw AlreadyExists("rank " + std::to_string(index) +
+                        " has been closed by a state: " + describe(key_));
   }
-  return report_if_complete();
+  if (batches != rank.next_sequence()) {
+    throw FailedPrecondition("Close: expected " + std::to_string(rank.next_sequence()) +
+                             " batches as received, got " + std::to_string(batches));
+  }
+  if (!rank.broken.empty()) {
+    throw FailedPrecondition("Close: the rank's state was lost (" + rank.broken +
+                             "); open a higher attempt: " + describe(key_));
+  }
+  if (rank.closed) return;
+  if (rank.upload) rank.upload->check_complete();
+  mark_closed(rank, index, rank.accumulator ? rank.accumulator->samples() : 0, partial);
 }
 
-std::optional<CloseResult> Series::close_with_state(uint32_t index, const SeriesSpec& spec,
-                                                    StatisticsBundle&& bundle, uint32_t digest,
-                                                    Reservation&& memory) {
+bool Series::close_with_state(uint32_t index, const SeriesSpec& spec, StatisticsBundle&& bundle,
+                              uint32_t digest, Reservation&& memory) {
   Rank* rank = join(index, spec, nullptr);
-  if (rank == nullptr) return std::nullopt;
-  {
-    const std::lock_guard lock(rank->mutex);
-    if (rank->next_sequence() > 0) {
-      throw AlreadyExists("rank " + std::to_string(index) +
-                          " streams samples already: " + describe(key_));
-    }
-    if (rank->closed && rank->state_digest != digest) {
-      throw AlreadyExists("rank " + std::to_string(index) +
-                          " has been closed with other content: " + describe(key_));
-    }
-    if (!rank->closed) {
-      const uint64_t samples = bundle.statistics.samples;
-      rank->state = std::move(bundle.statistics);
-      rank->state_digest = digest;
-      // A stream without batches may be open; if the state is refused, it goes on.
-      Reservation streamed = std::exchange(rank->memory, std::move(memory));
-      try {
-        mark_closed(*rank, index, samples, false, std::move(bundle.classifier));
-      } catch (...) {
-        rank->state.reset();
-        rank->state_digest.reset();
-        rank->memory = std::move(streamed);
-        throw;
-      }
-      rank->owner = 0;  // a stream that sent nothing is over
-    }
+  if (rank == nullptr) return false;
+  const std::lock_guard lock(rank->mutex);
+  if (rank->next_sequence() > 0) {
+    throw AlreadyExists("rank " + std::to_string(index) +
+                        " streams samples already: " + describe(key_));
   }
-  return report_if_complete();
+  if (rank->closed && rank->state_digest != digest) {
+    throw AlreadyExists("rank " + std::to_string(index) +
+                        " has been closed with other content: " + describe(key_));
+  }
+  if (rank->closed) return true;
+  const uint64_t samples = bundle.statistics.samples;
+  rank->state = std::move(bundle.statistics);
+  rank->state_digest = digest;
+  // A stream without batches may be open; if the state is refused, it goes on.
+  Reservation streamed = std::exchange(rank->memory, std::move(memory));
+  try {
+    mark_closed(*rank, index, samples, false, std::move(bundle.classifier));
+  } catch (...) {
+    rank->state.reset();
+    rank->state_digest.reset();
+    rank->memory = std::move(streamed);
+    throw;
+  }
+  rank->owner = 0;  // a stream that sent nothing is over
+  return true;
 }
 
 void Series::mark_closed(Rank& rank, uint32_t index, uint64_t samples, bool partial,
@@ -93,6 +91,22 @@ void Series::mark_closed(Rank& rank, uint32_t index, uint64_t samples, bool part
   closed_samples_ = total;
   partial_ = partial_ || partial;
   last_used_ = std::chrono::steady_clock::now();
+  if (last) complete_since_ = last_used_;
+}
+
+std::optional<CloseResult> Series::hold() {
+  const std::lock_guard lock(mutex_);
+  if (phase_ != Phase::kStreaming || closed_ < spec_.world_size) return std::nullopt;
+  held_ = true;
+  return CloseResult{closed_, spec_.world_size, nullptr};
+}
+
+std::optional<std::chrono::steady_clock::time_point> Series::held_since() const {
+  const std::lock_guard lock(mutex_);
+  const bool open = phase_ == Phase::kStreaming || phase_ == Phase::kReporting;
+  if (!held_ || !open) return std::nullopt;
+  if (std::chrono::steady_clock::now() < retry_at_) return std::nullopt;
+  return complete_since_;
 }
 
 CloseResult Series::report_if_complete() {
@@ -114,6 +128,7 @@ CloseResult Series::report_if_complete() {
       const std::lock_guard lock(mutex_);
       dropped = drop_reason_.has_value();
       phase_ = dropped ? Phase::kDropped : Phase::kStreaming;
+      retry_at_ = std::chrono::steady_clock::now() + kRetryHeld;
       changed_.notify_all();
     }
     if (dropped) free_all();

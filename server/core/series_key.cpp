@@ -35,13 +35,15 @@ void check_short_name(const char* what, const std::string& name) {
 }
 
 SeriesKey parse_key(const v1::SeriesKey& key) {
-  SeriesKey out{key.run(), key.epoch(), key.split().empty() ? "train" : key.split(),
+  SeriesKey out{key.run(), key.epoch(), key.split().empty() ? kTrainSplit : key.split(),
                 key.layer().empty() ? "features" : key.layer()};
   check_run_name(out.run);
   check_short_name("split", out.split);
   check_short_name("layer", out.layer);
   return out;
 }
+
+SeriesKey train_of(const SeriesKey& key) { return {key.run, key.epoch, kTrainSplit, key.layer}; }
 
 v1::SeriesKey key_message(const SeriesKey& key) {
   v1::SeriesKey out;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "ncscope/v1/types.pb.h"
+#include "proto/convert/splits.h"
 
 namespace ncscope::server {
 
@@ -17,6 +18,9 @@ struct SeriesKey {
 
   auto operator<=>(const SeriesKey&) const = default;
 };
+
+// The key of the train split of the same run, epoch and layer.
+SeriesKey train_of(const SeriesKey& key);
 
 // Throw InvalidArgument, naming the rule, for a name that breaks it: [A-Za-z0-9._-], 1 to 128
 // characters for runs, 1 to 64 for splits and layers.

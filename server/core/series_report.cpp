@@ -9,6 +9,7 @@
 #include "proto/convert/statistics_file.h"
 #include "server/core/errors.h"
 #include "server/core/series.h"
+#include "server/core/train_state.h"
 
 namespace ncscope::server {
 namespace {
@@ -35,6 +36,12 @@ void explain_missing_decisions(v1::Report& report) {
   v1::Undefined& entry = *undefined.Add();
   entry.set_metric("nc4");
   entry.set_reason("some ranks contributed a merged state, which holds no samples to decide about");
+}
+
+void add_warning(v1::Report& report, const char* code, std::string message) {
+  v1::Warning& warning = *report.add_warnings();
+  warning.set_code(code);
+  warning.set_message(std::move(message));
 }
 
 }  // namespace
@@ -69,12 +76,12 @@ void Series::merge_ranks(Device& device) {
   }
 }
 
-std::optional<DecisionCounts> Series::count_decisions(Device& device,
+std::optional<DecisionCounts> Series::count_decisions(Device& device, const Statistics& centers,
                                                       const Classifier* classifier) {
   for (uint32_t index = 0; index < spec_.world_size; ++index) {
     if (rank_at(index).state_digest) return std::nullopt;
   }
-  DecisionCounter counter(device, *merged_, classifier);
+  DecisionCounter counter(device, centers, classifier);
   for (uint32_t index = 0; index < spec_.world_size; ++index) {
     rank_at(index).samples.for_each([&](const Batch& batch) { counter.add(device, batch); });
   }
@@ -83,10 +90,19 @@ std::optional<DecisionCounts> Series::count_decisions(Device& device,
 
 v1::Report Series::compute(Device& device, const Classifier* classifier) {
   merge_ranks(device);
-  const std::optional<DecisionCounts> decisions = count_decisions(device, classifier);
+  const TrainState train = evaluates() ? find_train_state(services_, key_) : TrainState{};
+  const std::string own_centers = evaluates() ? train.why_no_centers(*merged_) : "";
+  const bool train_centers = evaluates() && own_centers.empty();
+  const std::optional<DecisionCounts> decisions =
+      count_decisions(device, train_centers ? *train.means : *merged_, classifier);
   const ReportOptions& options = spec_.report;
+  Evaluation evaluation;
+  evaluation.train = train.means ? &*train.means : nullptr;
+  evaluation.no_train = train.missing;
+  evaluation.out_of_distribution = is_out_of_distribution(key_.split);
   const ReportValues values =
-      compute_report(device, *merged_, classifier, decisions ? &*decisions : nullptr, options);
+      compute_report(device, *merged_, classifier, decisions ? &*decisions : nullptr, options,
+                     evaluates() ? &evaluation : nullptr);
   v1::Report report;
   *report.mutable_key() = key_message(key_);
   report.set_attempt(attempt());
@@ -95,17 +111,26 @@ v1::Report Series::compute(Device& device, const Classifier* classifier) {
   fill_report(values, report);
   if (decisions) {
     v1::Nc4& nc4 = *report.mutable_nc4();
-    nc4.mutable_centers()->set_split(key_.split);
-    nc4.mutable_centers()->set_epoch(key_.epoch);
+    nc4.mutable_centers()->set_split(train_centers ? kTrainSplit : key_.split);
+    nc4.mutable_centers()->set_epoch(train_centers ? train.epoch : key_.epoch);
     nc4.set_decision_source(source_message(decisions->source));
   } else {
     explain_missing_decisions(report);
   }
+  if (evaluation.out_of_distribution) report.mutable_nc5()->set_ood_split(key_.split);
+  if (!own_centers.empty()) {
+    add_warning(
+        report, "own_class_means",
+        "nc4 takes the class means of this split for centres, not those of train: " + own_centers);
+  } else if (train_centers && train.epoch != key_.epoch) {
+    add_warning(report, "earlier_train_means",
+                "the train means are those of epoch " + std::to_string(train.epoch) +
+                    ": there are none of this epoch");
+  }
   if (const uint64_t duplicates = sample_ids_.duplicates(); duplicates > 0) {
-    v1::Warning& warning = *report.add_warnings();
-    warning.set_code("duplicate_samples");
-    warning.set_message(std::to_string(duplicates) +
-                        " rows were dropped because a sample of the same identity came before");
+    add_warning(report, "duplicate_samples",
+                std::to_string(duplicates) +
+                    " rows were dropped because a sample of the same identity came before");
   }
   return report;
 }

@@ -12,6 +12,7 @@
 #include "kernels/report.h"
 #include "proto/convert/crc32c.h"
 #include "proto/convert/report.h"
+#include "proto/convert/splits.h"
 #include "proto/convert/types.h"
 
 namespace ncscope::testing {
@@ -43,6 +44,21 @@ std::string integer_bytes(const std::vector<int64_t>& values, size_t first, size
 
 std::span<const std::byte> as_span(const std::string& bytes) {
   return std::as_bytes(std::span(bytes.data(), bytes.size()));
+}
+
+AdmittedBatch admit_all(const Samples& samples) {
+  const BatchSpec spec{samples.num_classes, samples.dim, samples.type,
+                       LabelWidth::kInt64,  false,       -100};
+  const std::string features = feature_bytes(samples, 0, samples.rows());
+  const std::string labels = integer_bytes(samples.labels, 0, samples.rows());
+  const std::string predictions = integer_bytes(samples.predictions, 0, samples.rows());
+  return admit({samples.rows(), as_span(features), as_span(labels), as_span(predictions)}, spec);
+}
+
+Statistics state_of(Device& device, const Samples& samples, const AdmittedBatch& batch) {
+  Accumulator accumulator(device, samples.num_classes, samples.dim, samples.type);
+  accumulator.add(device, batch.view());
+  return accumulator.finish(device);
 }
 
 }  // namespace
@@ -135,22 +151,25 @@ uint32_t checksum_of(const v1::Batch& batch) {
   return checksum;
 }
 
-v1::Report local_report(const Samples& samples) {
+v1::Report local_report(const Samples& samples, const Samples* train, const std::string& split) {
   const auto device = make_device(Backend::kCpu);
-  BatchSpec spec{samples.num_classes, samples.dim, samples.type, LabelWidth::kInt64, false, -100};
-  const std::string features = feature_bytes(samples, 0, samples.rows());
-  const std::string labels = integer_bytes(samples.labels, 0, samples.rows());
-  const std::string predictions = integer_bytes(samples.predictions, 0, samples.rows());
-  const AdmittedBatch batch =
-      admit({samples.rows(), as_span(features), as_span(labels), as_span(predictions)}, spec);
-  Accumulator accumulator(*device, samples.num_classes, samples.dim, samples.type);
-  accumulator.add(*device, batch.view());
-  const Statistics statistics = accumulator.finish(*device);
+  const AdmittedBatch batch = admit_all(samples);
+  const Statistics statistics = state_of(*device, samples, batch);
   const Classifier* classifier = samples.classifier ? &*samples.classifier : nullptr;
-  DecisionCounter counter(*device, statistics, classifier);
+  Statistics train_state;
+  Evaluation evaluation;
+  if (train != nullptr) {
+    train_state = state_of(*device, *train, admit_all(*train));
+    evaluation.train = &train_state;
+    evaluation.out_of_distribution = is_out_of_distribution(split);
+  }
+  DecisionCounter counter(*device, train != nullptr ? train_state : statistics, classifier);
   counter.add(*device, batch.view());
   v1::Report report;
-  fill_report(compute_report(*device, statistics, classifier, &counter.counts(), {}), report);
+  fill_report(compute_report(*device, statistics, classifier, &counter.counts(), {},
+                             train != nullptr ? &evaluation : nullptr),
+              report);
+  if (evaluation.out_of_distribution) report.mutable_nc5()->set_ood_split(split);
   return report;
 }
 
@@ -169,7 +188,7 @@ std::string difference(const v1::Report& a, const v1::Report& b, double toleranc
   differencer.set_field_comparator(&comparator);
   const auto* descriptor = v1::Report::descriptor();
   for (const char* field :
-       {"key", "attempt", "world_size", "created_at", "conventions", "device"}) {
+       {"key", "attempt", "world_size", "created_at", "conventions", "device", "dynamics"}) {
     differencer.IgnoreField(descriptor->FindFieldByName(field));
   }
   for (const char* field : {"centers", "decision_source"}) {

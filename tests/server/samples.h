@@ -45,8 +45,10 @@ std::vector<v1::ClassifierChunk> chunks_of(const Classifier& classifier, size_t 
 // CRC-32C as Batch.crc32c wants it.
 uint32_t checksum_of(const v1::Batch& batch);
 
-// The report that the numeric library makes of them on this machine, without a server.
-v1::Report local_report(const Samples& samples);
+// The report that the numeric library makes of them on this machine, without a server; with `train`
+// that of samples that were not trained on, of the split `split`.
+v1::Report local_report(const Samples& samples, const Samples* train = nullptr,
+                        const std::string& split = "test");
 
 // A report without what differs from call to call: when it was made, attempt and run.
 std::string comparable(v1::Report report);

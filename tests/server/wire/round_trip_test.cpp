@@ -134,14 +134,14 @@ TEST(Ranks, FourQuartersGiveTheNumbersOfOneStream) {
   }
 }
 
-TEST(Ranks, RunsSplitsAndLayersDoNotMix) {
+TEST(Ranks, RunsAndLayersDoNotMix) {
   LiveServer live;
   std::vector<std::thread> threads;
   for (uint32_t i = 0; i < 4; ++i) {
     threads.emplace_back([&, i] {
       const Samples samples = make_samples(300, 12, 4, DType::kFloat32, 10 + i);
       v1::Open open = open_for(samples, i % 2 == 0 ? "run" : "other");
-      open.mutable_key()->set_split(i < 2 ? "train" : "test");
+      open.mutable_key()->set_layer(i < 2 ? "features" : "hidden");
       const auto stub = connect(live.server().grpc_address());
       const auto closed = stream_all(*stub, open, samples, 30);
       ASSERT_TRUE(closed);

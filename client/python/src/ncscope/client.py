@@ -85,6 +85,10 @@ class Client:
     ) -> Stream:
         """Returns a stream of one rank's samples; the report is made when all ranks have closed.
 
+        A split other than "train" is judged against the class means of "train" of the same epoch
+        and layer. If "train" is still being streamed, its report waits for that one; if there is
+        none, the latest earlier epoch's means are taken.
+
         `run`: name of the training run, [A-Za-z0-9._-], 1 to 128 characters. `epoch` >= 0.
         `num_classes`: declared classes K. `dim`: feature dimension d, by default that of the first
         samples. `rank` in [0, `world_size`). `attempt`: a higher one replaces what lower ones

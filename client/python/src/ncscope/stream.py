@@ -64,7 +64,7 @@ class Stream:
 
     @property
     def report(self) -> Report | None:
-        """The report, once closed; None before, and for all ranks but the one that closed last."""
+        """The report, once closed; None before, and where `close` returned None."""
         return self._report
 
     def add(self, features: Any, labels: Any, predictions: Any = None) -> None:
@@ -116,6 +116,9 @@ class Stream:
 
     def close(self, partial: bool = False, timeout: float | None = None) -> Report | None:
         """Ends the rank; returns the report if it was the last rank to close, else None.
+
+        None also where the report of another split waits for that of "train", which is still being
+        streamed: `Client.report` with `wait` returns it when it is there.
 
         `partial` marks the report: samples are known to be missing. `timeout` in seconds bounds
         the wait for the server's metrics; None waits as long as the server lives.

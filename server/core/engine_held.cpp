@@ -1,0 +1,59 @@
+// The part of Engine that makes reports: at once, or when the train split they need is reported.
+#include <spdlog/spdlog.h>
+
+#include "server/core/engine.h"
+#include "server/core/errors.h"
+
+namespace ncscope::server {
+namespace {
+
+constexpr std::chrono::seconds kHeldInterval{1};
+
+}  // namespace
+
+CloseResult Engine::finish(const std::shared_ptr<Series>& series) {
+  const SeriesKey& key = series->key();
+  if (key.split != kTrainSplit) {
+    // Held first: a train split that is reported from here on sees it.
+    const auto counts = series->hold();
+    const auto since = counts ? series->held_since() : std::nullopt;
+    if (since && waits_for_train(key, *since)) return *counts;
+  }
+  CloseResult result = series->report_if_complete();
+  if (!result.report) return result;
+  registry_.remove(series);
+  if (key.split == kTrainSplit) report_held(&key);
+  return result;
+}
+
+bool Engine::waits_for_train(const SeriesKey& key,
+                             std::chrono::steady_clock::time_point complete_since) const {
+  return std::chrono::steady_clock::now() - complete_since < services_.limits.train_wait &&
+         registry_.find_streaming(train_of(key)) != nullptr;
+}
+
+void Engine::report_held(const SeriesKey* train) {
+  for (const auto& series : registry_.all()) {
+    const auto since = series->held_since();
+    const SeriesKey& key = series->key();
+    if (!since || (train != nullptr && train_of(key) != *train)) continue;
+    if (waits_for_train(key, *since)) continue;
+    try {
+      services_.devices.require_usable();
+      series->report_if_complete();
+      registry_.remove(series);
+    } catch (const std::exception& error) {  // nobody waits for an answer
+      spdlog::warn("no report of {} yet: {}", describe(key), error.what());
+    }
+  }
+}
+
+void Engine::watch_held(const std::stop_token& stop) {
+  std::unique_lock lock(held_mutex_);
+  while (
+      !held_changed_.wait_for(lock, stop, kHeldInterval, [&] { return stop.stop_requested(); })) {
+    if (!services_.devices.lost()) report_held(nullptr);
+  }
+}
+
+}  // namespace ncscope::server

@@ -1,0 +1,116 @@
+// Series that are complete and wait for the train split, without a transport.
+#include <gtest/gtest.h>
+
+#include "kernels/accumulator.h"
+#include "server/core/errors.h"
+#include "tests/server/core/core_fixture.h"
+
+namespace ncscope::testing {
+namespace {
+
+v1::Open open_of(const Samples& samples, const std::string& split) {
+  v1::Open open = open_for(samples);
+  open.mutable_key()->set_split(split);
+  return open;
+}
+
+v1::Report stored(server::Engine& engine, const v1::Open& open) {
+  v1::GetReportRequest request;
+  *request.mutable_key() = open.key();
+  return engine.get_report(request, [] { return false; });
+}
+
+class HeldTest : public CoreTest {
+ protected:
+  const Samples samples_ = make_samples(80, 4, 3, DType::kFloat32, 6);
+};
+
+TEST_F(HeldTest, AReportThatFailedAfterItsWaitIsMadeByTheNextClose) {
+  const v1::Open test = open_of(samples_, "test");
+  const auto train = engine_.open(open_of(samples_, "train"));
+  train->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
+  EXPECT_FALSE(stream_all(test, samples_, 40).report);
+  // Each time a little later: first train's report fails, then the other one, which fails no Close.
+  std::shared_ptr<const v1::Report> report;
+  uint64_t failures = 0;
+  for (; !report && failures < 1000; ++failures) {
+    memory_.left = static_cast<long>(failures);
+    try {
+      report = train->close(1, false).report;
+    } catch (const OutOfMemory&) {
+    }
+  }
+  ASSERT_TRUE(report);
+  EXPECT_GT(services_.counters.report_failures, failures - 1);
+  EXPECT_THROW(stored(engine_, test), server::NotFound);
+  memory_.left = -1;
+  EXPECT_TRUE(stream_all(test, samples_, 40).report);
+  EXPECT_EQ(stored(engine_, test).nc4().centers().split(), "train");
+  EXPECT_EQ(engine_.registry().size(), 0u);
+  EXPECT_EQ(services_.memory.used(), 0u);
+}
+
+TEST_F(HeldTest, ALostDeviceMakesNoReports) {
+  const v1::Open test = open_of(samples_, "test");
+  const auto train = engine_.open(open_of(samples_, "train"));
+  train->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
+  EXPECT_FALSE(stream_all(test, samples_, 40).report);
+  card_.operations_left = 0;
+  EXPECT_THROW(train->close(1, false), DeviceLost);
+  EXPECT_THROW(stored(engine_, test), server::NotFound);
+  EXPECT_EQ(engine_.registry().size(), 2u);
+}
+
+TEST_F(HeldTest, AStateWaitsAsAStreamDoes) {
+  const v1::Open test = open_of(samples_, "test");
+  const auto train = engine_.open(open_of(samples_, "train"));
+  train->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
+  StatisticsBundle bundle;
+  bundle.statistics = Statistics::empty(3, 4, DType::kFloat32);
+  bundle.statistics.samples = 3;
+  bundle.statistics.classes = {0, 2};
+  bundle.statistics.counts = {1, 2};
+  bundle.statistics.means = {1, 2, 3, 4, 5, 6, 7, 8};
+  bundle.statistics.within = {0, 0};
+  server::StateUpload upload(engine_, test);
+  write_statistics(
+      bundle, [&](const auto& header) { upload.header(header); },
+      [&](const auto& block) { upload.block(block); });
+  EXPECT_FALSE(upload.finish().report);
+  EXPECT_TRUE(train->close(1, false).report);
+  const v1::Report report = stored(engine_, test);
+  EXPECT_FALSE(report.has_nc4());
+  EXPECT_TRUE(report.test_collapse().has_strong());
+}
+
+// Room for two series; the engine drops idle ones at once.
+class TightHeldTest : public CoreTest {
+ protected:
+  static server::Limits limits() {
+    server::Limits limits;
+    limits.state_memory_bytes = Accumulator::bytes_needed(3, 4, DType::kFloat32) * 5 / 2;
+    return limits;
+  }
+  TightHeldTest() : CoreTest(limits()), eager_(services_, std::chrono::seconds(0)) {}
+
+  const Samples samples_ = make_samples(80, 4, 3, DType::kFloat32, 6);
+  server::Engine eager_;
+};
+
+TEST_F(TightHeldTest, WhatWaitsIsCountedAndCanBeDroppedForRoom) {
+  const auto train = eager_.open(open_of(samples_, "train"));
+  {
+    const auto test = eager_.open(open_of(samples_, "test"));
+    test->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
+    EXPECT_FALSE(test->close(1, false).report);
+  }
+  EXPECT_GT(services_.memory.used(), services_.memory.limit() / 2);
+  EXPECT_TRUE(eager_.open(open_for(samples_, "other")));
+  EXPECT_EQ(eager_.registry().open_runs().at("run"), 1u);
+  train->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
+  EXPECT_TRUE(train->close(1, false).report);
+  EXPECT_THROW(stored(eager_, open_of(samples_, "test")), server::NotFound);
+}
+
+}  // namespace
+}  // namespace ncscope::testing
