@@ -29,7 +29,8 @@ v1::Report Engine::get_report(const v1::GetReportRequest& request, const IsCance
     const uint64_t seen = services_.hub.version();
     const bool streaming = request.wait() && registry_.find_streaming(key) != nullptr;
     if (!streaming) {
-      if (auto stored = services_.reports.find(key, !request.omit_classes())) {
+      if (auto stored =
+              services_.reports.find(key, !request.omit_classes(), request.include_layers())) {
         return std::move(stored->report);
       }
       if (!request.wait()) throw NotFound("no report of " + describe(key));
@@ -90,9 +91,10 @@ v1::ListReportsResponse Engine::list_reports(const v1::ListReportsRequest& reque
   require_run(request.run());
   ReportFilter filter{request.run(), request.split(), request.layer(), request.min_epoch(), {}};
   if (request.has_max_epoch()) filter.max_epoch = request.max_epoch();
-  auto page = services_.reports.list(
-      filter, parse_report_token(request.run(), request.page_token()),
-      page_limit(request.page_size()), kPageBytes, request.include_classes());
+  auto page =
+      services_.reports.list(filter, parse_report_token(request.run(), request.page_token()),
+                             page_limit(request.page_size()), kPageBytes, request.include_classes(),
+                             request.include_layers());
   v1::ListReportsResponse response;
   for (StoredReport& stored : page.reports) response.add_reports()->Swap(&stored.report);
   if (page.more) {
@@ -110,8 +112,9 @@ void Engine::watch_reports(const v1::WatchReportsRequest& request, const IsCance
   const int64_t last = services_.reports.last_id();
   int64_t sent = request.include_existing() ? 0 : last;
   while (sent < last) {
-    const auto existing = services_.reports.list_by_id(request.run(), sent, last, kWatchPage,
-                                                       kPageBytes, request.include_classes());
+    const auto existing =
+        services_.reports.list_by_id(request.run(), sent, last, kWatchPage, kPageBytes,
+                                     request.include_classes(), request.include_layers());
     if (existing.empty()) break;
     for (const StoredReport& stored : existing) {
       if (cancelled() || !sink(stored.report)) return;
@@ -121,13 +124,18 @@ void Engine::watch_reports(const v1::WatchReportsRequest& request, const IsCance
   while (!cancelled()) {
     const auto published = subscription->next(kPollInterval);
     if (!published || (request.include_existing() && published->id <= last)) continue;
-    if (request.include_classes()) {
+    if (request.include_classes() && !request.include_layers()) {
       if (!sink(*published->report)) return;
-    } else {
-      v1::Report report = *published->report;
-      report.clear_classes();
-      if (!sink(report)) return;
+      continue;
     }
+    v1::Report report = *published->report;
+    if (!request.include_classes()) report.clear_classes();
+    if (request.include_layers()) {
+      for (v1::LayerReport& layer : services_.reports.layers(parse_key(report.key()))) {
+        report.add_layers()->Swap(&layer);
+      }
+    }
+    if (!sink(report)) return;
   }
   throw Cancelled("WatchReports: the caller is gone");
 }

@@ -7,6 +7,7 @@
 #include "kernels/report.h"
 #include "proto/convert/report.h"
 #include "proto/convert/statistics_file.h"
+#include "server/core/dynamics.h"
 #include "server/core/errors.h"
 #include "server/core/series.h"
 #include "server/core/train_state.h"
@@ -52,6 +53,7 @@ void Series::make_report() {
   v1::Report report = services_.devices.run(DevicePool::Job::kReport, [&](Device& device) {
     return compute(device, classifier ? &*classifier : nullptr);
   });
+  fill_dynamics(services_.reports, report);
   const std::string file = store_state(std::move(classifier));
   publish(std::move(report), file);
   const auto elapsed = std::chrono::duration_cast<std::chrono::microseconds>(

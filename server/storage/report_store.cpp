@@ -74,6 +74,7 @@ int64_t insert_report(Database& database, const v1::Report& report,
       .bind(id)
       .bind_blob(classes.SerializeAsString())
       .run();
+  insert_values(database, id, report);
   for (const RankContent& rank : attempt.ranks) {
     SqlStatement row(
         database,

@@ -11,6 +11,7 @@
 #include "ncscope/v1/report.pb.h"
 #include "ncscope/v1/service.pb.h"
 #include "server/core/series_key.h"
+#include "server/storage/history.h"
 #include "server/storage/sqlite.h"
 
 namespace ncscope::server {
@@ -69,7 +70,9 @@ class ReportStore {
   Inserted insert(const v1::Report& report, const ReportedAttempt& attempt,
                   const std::string& statistics_file);
 
-  std::optional<StoredReport> find(const SeriesKey& key, bool with_classes);
+  // `with_layers` fills Report.layers, here and below.
+  std::optional<StoredReport> find(const SeriesKey& key, bool with_classes,
+                                   bool with_layers = false);
   std::optional<ReportedAttempt> find_attempt(const SeriesKey& key);
   std::optional<StatisticsRecord> find_statistics(const SeriesKey& key);
 
@@ -80,11 +83,20 @@ class ReportStore {
     bool more = false;
   };
   Page list(const ReportFilter& filter, const std::optional<SeriesKey>& after, size_t limit,
-            size_t max_bytes, bool with_classes);
+            size_t max_bytes, bool with_classes, bool with_layers = false);
   // In the order of reporting, ids in (after, last]; a run or, where empty, all. As many as list().
   std::vector<StoredReport> list_by_id(const std::string& run, int64_t after, int64_t last,
-                                       size_t limit, size_t max_bytes, bool with_classes);
+                                       size_t limit, size_t max_bytes, bool with_classes,
+                                       bool with_layers = false);
   int64_t last_id();
+
+  // The other layers of the same run, epoch and split, ascending by depth, then name.
+  std::vector<v1::LayerReport> layers(const SeriesKey& key);
+
+  // The reports of the same run, split and layer at lower epochs, ascending.
+  std::vector<HistoryPoint> history(const SeriesKey& key);
+  // The first epoch of the run, split and layer, up to that of `key`, with such a value.
+  std::optional<uint32_t> first_epoch(const SeriesKey& key, const char* metric, double value);
 
   // Newest first, those whose newest report is older than id `before`.
   std::vector<StoredRun> list_runs(int64_t before, size_t limit);

@@ -3,11 +3,12 @@
 #include <string>
 
 #include "server/core/errors.h"
+#include "server/storage/history.h"
 
 namespace ncscope::server {
 namespace {
 
-constexpr int64_t kSchemaVersion = 1;
+constexpr int64_t kSchemaVersion = 2;
 
 // The per-class tables are apart from the rest of a report, so that lists need not read them; both
 // blobs together are the serialised Report.
@@ -48,20 +49,60 @@ CREATE TABLE statistics (
 PRAGMA user_version = 1;
 )sql";
 
+// The values of history.h, so that the history of a run is read without its reports.
+constexpr const char* kHistory = R"sql(
+CREATE INDEX reports_by_series ON reports (run, split, layer, epoch);
+CREATE TABLE report_values (
+  report_id INTEGER NOT NULL REFERENCES reports (id) ON DELETE CASCADE,
+  metric TEXT NOT NULL,
+  value REAL NOT NULL,
+  PRIMARY KEY (report_id, metric)
+) WITHOUT ROWID;
+PRAGMA user_version = 2;
+)sql";
+
+// The values of the reports that are there.
+void fill_history(Database& database) {
+  SqlStatement reports(database, "SELECT id, report FROM reports");
+  while (reports.step()) {
+    v1::Report report;
+    if (!report.ParseFromString(reports.text(1))) {
+      throw DataLoss("report store: report " + std::to_string(reports.integer(0)) +
+                     " cannot be read");
+    }
+    insert_values(database, reports.integer(0), report);
+  }
+}
+
 }  // namespace
+
+void insert_values(Database& database, int64_t report_id, const v1::Report& report) {
+  const MetricValues values = metric_values(report);
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (!values[i]) continue;
+    SqlStatement(database, "INSERT INTO report_values (report_id, metric, value) VALUES (?, ?, ?)")
+        .bind(report_id)
+        .bind(history_metrics()[i].path)
+        .bind_real(*values[i])
+        .run();
+  }
+}
 
 void prepare_schema(Database& database) {
   Transaction transaction(database);
   SqlStatement query(database, "PRAGMA user_version");
   query.step();
   const int64_t version = query.integer(0);
-  if (version == 0) {
-    database.execute(kTables);
-  } else if (version != kSchemaVersion) {
-    throw Error("report store: expected schema version " + std::to_string(kSchemaVersion) +
-                ", got " + std::to_string(version));
-  }
   while (query.step()) {
+  }
+  if (version < 0 || version > kSchemaVersion) {
+    throw Error("report store: expected schema version " + std::to_string(kSchemaVersion) +
+                " or lower, got " + std::to_string(version));
+  }
+  if (version < 1) database.execute(kTables);
+  if (version < 2) {
+    database.execute(kHistory);
+    fill_history(database);
   }
   transaction.commit();
 }

@@ -68,6 +68,11 @@ SqlStatement& SqlStatement::bind(int64_t value) {
   return *this;
 }
 
+SqlStatement& SqlStatement::bind_real(double value) {
+  check(sqlite3_bind_double(statement_.get(), ++bound_, value));
+  return *this;
+}
+
 SqlStatement& SqlStatement::bind(std::string_view text) {
   check(sqlite3_bind_text64(statement_.get(), ++bound_, text.data(), text.size(), SQLITE_TRANSIENT,
                             SQLITE_UTF8));
@@ -100,6 +105,10 @@ void SqlStatement::run() {
 
 int64_t SqlStatement::integer(int column) const {
   return sqlite3_column_int64(statement_.get(), column);
+}
+
+double SqlStatement::real(int column) const {
+  return sqlite3_column_double(statement_.get(), column);
 }
 
 std::string SqlStatement::text(int column) const {

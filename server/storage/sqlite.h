@@ -36,6 +36,7 @@ class SqlStatement {
   SqlStatement(Database& database, const char* sql);
 
   SqlStatement& bind(int64_t value);
+  SqlStatement& bind_real(double value);
   SqlStatement& bind(std::string_view text);
   SqlStatement& bind_blob(std::string_view bytes);
   SqlStatement& bind_null();
@@ -46,6 +47,7 @@ class SqlStatement {
   void run();
 
   int64_t integer(int column) const;
+  double real(int column) const;
   std::string text(int column) const;  // also of blobs
   bool is_null(int column) const;
 

@@ -134,3 +134,30 @@ def _nc4(h, y, labels, mu, weight, bias):
         out["nc4.agreement"] = np.mean(decided == nearest)
         out["nc4.classifier_accuracy"] = np.mean(decided == y)
     return out
+
+
+def evaluation(h, y, train_h, train_y):
+    """Returns nc4.ncc_accuracy and test_collapse of a split that was not trained on."""
+    train_labels = np.unique(train_y)
+    centers = np.stack([train_h[train_y == c].mean(axis=0) for c in train_labels])
+    nearest = train_labels[np.argmin(((h[:, None] - centers[None]) ** 2).sum(axis=2), axis=1)]
+    out = {"nc4.ncc_accuracy": np.mean(nearest == y)}
+    labels = np.unique(y)
+    if len(labels) < 2:
+        return out | {"test_collapse.weak": None, "test_collapse.strong": None}
+    own = np.stack([h[y == c].mean(axis=0) for c in labels])
+    shared = centers[np.searchsorted(train_labels, labels)]
+    index = np.searchsorted(labels, y)
+    for path, means in (("weak", own), ("strong", shared)):
+        spread = ((h - means[index]) ** 2).sum(axis=1).mean()
+        between = ((means - means.mean(axis=0)) ** 2).sum(axis=1).mean()
+        out[f"test_collapse.{path}"] = spread / between
+    return out
+
+
+def orthogonality(ood, train_h, train_y):
+    """Returns nc5.orthogonality."""
+    means = np.stack([train_h[train_y == c].mean(axis=0) for c in np.unique(train_y)])
+    center = ood.mean(axis=0)
+    cosines = means @ center / np.linalg.norm(means, axis=1) / np.linalg.norm(center)
+    return np.mean(np.abs(cosines))

@@ -131,7 +131,54 @@ TEST_F(ReportStoreTest, OtherFilesAndSchemasAreRefused) {
     ReportStore store(folder_ / "r.db");
     FAIL() << "a schema of the future was taken";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), ::testing::HasSubstr("expected schema version 1, got 9"));
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("expected schema version 2 or lower, got 9"));
+  }
+}
+
+TEST_F(ReportStoreTest, HistoryIsOfTheSeriesAndGoesWithItsReports) {
+  ReportStore store(folder_ / "r.db");
+  for (const uint32_t epoch : {9u, 2u, 5u}) {
+    store.insert(made_up_report("run", epoch), made_up_attempt(0), "f");
+  }
+  v1::Report other = made_up_report("run", 3);
+  other.mutable_key()->set_split("test");
+  store.insert(other, made_up_attempt(0), "g");
+  const auto epochs = [&](const SeriesKey& key) {
+    std::vector<uint32_t> out;
+    for (const auto& point : store.history(key)) out.push_back(point.epoch);
+    return out;
+  };
+  EXPECT_THAT(epochs(key_of("run", 9)), ::testing::ElementsAre(2, 5));
+  EXPECT_THAT(epochs(key_of("run", 2)), ::testing::IsEmpty());
+  EXPECT_THAT(epochs(key_of("else", 9)), ::testing::IsEmpty());
+  EXPECT_EQ(store.history(key_of("run", 3))[0].values[server::kPinvMetric], 0.5);
+  v1::Report again = made_up_report("run", 2, 1);
+  again.clear_nc1();
+  store.insert(again, made_up_attempt(1), "h");
+  EXPECT_FALSE(store.history(key_of("run", 3))[0].values[server::kPinvMetric]);
+  EXPECT_EQ(store.first_epoch(key_of("run", 9), "nc1.pinv", 1.25), 5u);
+  EXPECT_FALSE(store.first_epoch(key_of("run", 4), "nc1.pinv", 1.25));
+  store.delete_run("run");
+  EXPECT_THAT(epochs(key_of("run", 10)), ::testing::IsEmpty());
+}
+
+TEST_F(ReportStoreTest, AFileOfTheFirstSchemaGetsItsHistory) {
+  {
+    ReportStore store(folder_ / "r.db");
+    store.insert(made_up_report("run", 1), made_up_attempt(0), "f");
+  }
+  sqlite3* raw = nullptr;
+  ASSERT_EQ(sqlite3_open((folder_ / "r.db").c_str(), &raw), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(raw,
+                         "DROP TABLE report_values; DROP INDEX reports_by_series;"
+                         "PRAGMA user_version = 1",
+                         nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  sqlite3_close(raw);
+  for (int reopened = 0; reopened < 2; ++reopened) {
+    ReportStore store(folder_ / "r.db");
+    EXPECT_EQ(store.history(key_of("run", 2)).at(0).values[server::kPinvMetric], 0.25);
+    EXPECT_TRUE(store.find(key_of("run", 1), true));
   }
 }
 

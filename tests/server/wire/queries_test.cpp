@@ -43,6 +43,77 @@ class QueryTest : public ::testing::Test {
   const Samples samples_;
 };
 
+TEST_F(QueryTest, LayersOfTheSameEpochAndSplit) {
+  const auto layer = [&](const std::string& name, uint32_t depth, size_t dim,
+                         const std::string& split = "train", uint32_t epoch = 1) {
+    const Samples samples = make_samples(60, dim, 3, DType::kFloat32, depth);
+    v1::Open open = open_for(samples);
+    open.mutable_key()->set_epoch(epoch);
+    open.mutable_key()->set_split(split);
+    open.mutable_key()->set_layer(name);
+    open.set_depth(depth);
+    const auto closed = stream_all(live_.stub(), open, samples, 20);
+    EXPECT_TRUE(closed && closed->has_report());
+    EXPECT_EQ(closed->report().layers_size(), 0);
+    return closed->report();
+  };
+  v1::WatchReportsRequest watch;
+  watch.set_include_layers(true);
+  watch.set_run("run");
+  const auto context = bounded_context();
+  const auto reader = live_.stub().WatchReports(context.get(), watch);
+  reader->WaitForInitialMetadata();
+
+  layer("a", 7, 6);
+  layer("z", 2, 9);
+  const v1::Report b = layer("b", 7, 5);
+  layer("other", 1, 4, "train", 2);
+  layer("test", 1, 4, "test");
+  const v1::Report top = layer("top", 11, 3);
+
+  v1::GetReportRequest request;
+  *request.mutable_key() = top.key();
+  const auto get = [&] {
+    v1::GetReportResponse response;
+    const auto get_context = bounded_context();
+    EXPECT_TRUE(live_.stub().GetReport(get_context.get(), request, &response).ok());
+    return response.report();
+  };
+  EXPECT_EQ(get().layers_size(), 0);
+  request.set_include_layers(true);
+  const v1::Report full = get();
+  ASSERT_EQ(full.layers_size(), 3);
+  EXPECT_EQ(full.layers(0).layer(), "z");
+  EXPECT_EQ(full.layers(1).layer(), "a");
+  EXPECT_EQ(full.layers(2).layer(), "b");
+  EXPECT_EQ(full.layers(0).dim(), 9u);
+  EXPECT_EQ(full.layers(2).dim(), 5u);
+  EXPECT_EQ(full.layers(2).depth(), 7u);
+  EXPECT_EQ(full.layers(2).nc1().SerializeAsString(), b.nc1().SerializeAsString());
+  EXPECT_EQ(full.layers(2).nc2().means().SerializeAsString(), b.nc2().means().SerializeAsString());
+  EXPECT_FALSE(full.layers(2).nc2().has_classifier());
+  EXPECT_EQ(full.layers(2).nc3().SerializeAsString(), b.nc3().SerializeAsString());
+  EXPECT_EQ(full.layers(2).nc4().SerializeAsString(), b.nc4().SerializeAsString());
+  EXPECT_EQ(full.layers(2).spectrum().SerializeAsString(), b.spectrum().SerializeAsString());
+
+  v1::ListReportsRequest listed;
+  listed.set_run("run");
+  listed.set_include_layers(true);
+  std::vector<int> layers;
+  for (const v1::Report& report : list(listed).reports()) layers.push_back(report.layers_size());
+  EXPECT_EQ(layers, (std::vector<int>{0, 3, 3, 3, 3, 0}));  // test first, epoch 2 last
+
+  // Watchers get what is there when a report is sent.
+  v1::WatchReportsResponse response;
+  for (int i = 0; i < 6; ++i) ASSERT_TRUE(reader->Read(&response));
+  EXPECT_EQ(response.report().key().layer(), "top");
+  EXPECT_EQ(response.report().layers_size(), 3);
+  context->TryCancel();
+  while (reader->Read(&response)) {
+  }
+  reader->Finish();
+}
+
 TEST_F(QueryTest, ReportsComeByEpochSplitAndLayer) {
   report("run", 2);
   report("run", 0, "train", "b");

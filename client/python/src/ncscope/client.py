@@ -132,13 +132,18 @@ class Client:
         wait: bool = False,
         timeout: float | None = None,
         classes: bool = True,
+        layers: bool = True,
     ) -> Report:
         """Returns one report; with `wait`, waits up to `timeout` seconds until it is there.
 
-        `classes` False leaves out the per-class table. Raises NotFound, or DeadlineExceeded.
+        `classes` False leaves out the per-class table, `layers` False the other layers of the same
+        epoch and split that are reported by now. Raises NotFound, or DeadlineExceeded.
         """
         request = service_pb2.GetReportRequest(
-            key=_key(run, epoch, split, layer), wait=wait, omit_classes=not classes
+            key=_key(run, epoch, split, layer),
+            wait=wait,
+            omit_classes=not classes,
+            include_layers=layers,
         )
         return Report.from_message(self._ask("GetReport", request, timeout).report)
 
@@ -151,8 +156,12 @@ class Client:
         min_epoch: int = 0,
         max_epoch: int | None = None,
         classes: bool = False,
+        layers: bool = False,
     ) -> list[Report]:
-        """Returns the reports of a run, ascending by epoch, split and layer; "" stands for all."""
+        """Returns the reports of a run, ascending by epoch, split and layer; "" stands for all.
+
+        `layers` fills `Report.layers` of each with the other layers of its epoch and split.
+        """
         request = service_pb2.ListReportsRequest(
             run=run,
             split=split,
@@ -161,6 +170,7 @@ class Client:
             max_epoch=max_epoch,
             page_size=PAGE_SIZE,
             include_classes=classes,
+            include_layers=layers,
         )
         pages = self._pages("ListReports", request)
         return [Report.from_message(entry) for page in pages for entry in page.reports]
@@ -171,12 +181,20 @@ class Client:
         return [from_message(entry, Run) for page in pages for entry in page.runs]
 
     def watch(
-        self, run: str = "", *, include_existing: bool = False, classes: bool = False
+        self,
+        run: str = "",
+        *,
+        include_existing: bool = False,
+        classes: bool = False,
+        layers: bool = False,
     ) -> Iterator[Report]:
         """Yields reports as they are computed, of one run or of all (""), until it is left."""
         call = self._calls["WatchReports"](
             service_pb2.WatchReportsRequest(
-                run=run, include_existing=include_existing, include_classes=classes
+                run=run,
+                include_existing=include_existing,
+                include_classes=classes,
+                include_layers=layers,
             )
         )
         return self._watch(call)
