@@ -142,8 +142,8 @@ TEST_F(CliUsage, SpectraAreAskedFor) {
   const auto json = [&](const std::string& choice) {
     return cli_output({"report", file_, "--format", "json", "--spectrum", choice});
   };
-  EXPECT_NE(json("leading").find("participationRatio"), std::string::npos);
-  EXPECT_EQ(json("none").find("participationRatio"), std::string::npos);
+  EXPECT_NE(json("leading").find("participation_ratio"), std::string::npos);
+  EXPECT_EQ(json("none").find("participation_ratio"), std::string::npos);
   EXPECT_NE(json("none").find("spectra were not asked for"), std::string::npos);
   expect_refusal(run_cli({"report", file_, "--spectrum", "some"}), 2, "--spectrum");
 }
