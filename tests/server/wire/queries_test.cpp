@@ -100,7 +100,8 @@ TEST_F(QueryTest, LayersOfTheSameEpochAndSplit) {
   listed.set_run("run");
   listed.set_include_layers(true);
   std::vector<int> layers;
-  for (const v1::Report& report : list(listed).reports()) layers.push_back(report.layers_size());
+  const auto all = list(listed);
+  for (const v1::Report& report : all.reports()) layers.push_back(report.layers_size());
   EXPECT_EQ(layers, (std::vector<int>{0, 3, 3, 3, 3, 0}));  // test first, epoch 2 last
 
   // Watchers get what is there when a report is sent.
