@@ -57,8 +57,13 @@ def _nc1(h, s_w, s_b, v, mu, dtype):
     inverse = np.linalg.pinv(s_b, rcond=cutoff, hermitian=True)
     mean_square = np.mean(h**2)
     explained = np.trace(np.linalg.pinv(s_w + s_b, rcond=1e-13, hermitian=True) @ s_b)
+    collapse = 1 - explained / keep.sum()
+    if collapse < 1e-4:  # the subtraction leaves too little; S_W is regular in these data
+        root = np.sqrt(eigenvalues[keep])[:, None] * basis.T
+        collapse = np.trace(np.linalg.inv(np.eye(len(root)) + root @ np.linalg.inv(s_w) @ root.T))
+        collapse /= len(root)
     return {
-        "nc1.vci": 1 - explained / keep.sum(),
+        "nc1.vci": collapse,
         "nc1.pinv": np.trace(s_w @ inverse) / classes,
         "nc1.quotient": np.trace(s_w) / np.trace(s_b),
         "nc1.cdnv": np.mean(spread / gap),
