@@ -7,6 +7,9 @@
 
 namespace ncscope::test {
 
+// Spacing of the types that products may be taken in.
+inline constexpr double kFloat = 0x1p-23, kDouble = 0x1p-52;
+
 // A state of class means and variances along the axes, with products of a type's precision.
 inline Statistics axis_statistics(size_t dim, const std::vector<double>& means,
                                   const std::vector<double>& variances, double epsilon) {

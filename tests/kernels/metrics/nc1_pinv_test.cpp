@@ -114,8 +114,6 @@ std::vector<std::string> warning_codes(const ReportValues& report) {
 }
 
 using Codes = std::vector<std::string>;
-constexpr double kFloat = 0x1p-23, kDouble = 0x1p-52;
-
 TEST_P(Nc1Pinv, SpreadAcrossTheMeansThatHidesWhatIsAlongIsMarked) {
   const auto codes = [&](double along, double epsilon) {
     return warning_codes(compute_report(

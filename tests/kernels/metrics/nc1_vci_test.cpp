@@ -13,8 +13,6 @@
 namespace ncscope::test {
 namespace {
 
-constexpr double kFloat = 0x1p-23, kDouble = 0x1p-52;
-
 class Nc1Vci : public DeviceTest {
  protected:
   ReportValues report(const Statistics& statistics) {

@@ -11,8 +11,6 @@
 namespace ncscope::test {
 namespace {
 
-constexpr double kDouble = 0x1p-52;
-
 class SpectrumTest : public DeviceTest {
  protected:
   ReportValues report(const Statistics& statistics, Spectrum spectrum = Spectrum::kAuto) {
