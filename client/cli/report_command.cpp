@@ -6,6 +6,9 @@
 #include "client/cli/server_option.h"
 #include "client/measure/local.h"
 #include "client/measure/remote.h"
+#include "kernels/errors.h"
+#include "proto/convert/splits.h"
+#include "proto/convert/statistics_file.h"
 
 namespace ncscope::cli {
 namespace {
@@ -17,7 +20,27 @@ struct ReportCommand {
   SeriesOptions series;
   ServerOption server;
   bool local = false;
+  std::string centers;  // file of the train split
 };
+
+// The state of the train split, of a file of `stats` or of samples.
+void read_centers(const ReportCommand& command, Device& device, measure::MeasureOptions& options) {
+  StatisticsBundle bundle;
+  if (std::filesystem::path(command.centers).extension() == ".ncstats") {
+    bundle = load_statistics(command.centers);
+  } else {
+    SampleOptions samples = command.samples;
+    samples.files = {command.centers};
+    measure::MeasureOptions train;
+    apply_sample_options(samples, train);
+    bundle = measure::local_statistics(device, files::SampleSet(sample_sources(samples)), train);
+  }
+  if (bundle.statistics.samples == 0) throw InvalidArgument(command.centers + ": has no samples");
+  options.train_epoch = bundle.key.run().empty() ? options.key.epoch() : bundle.key.epoch();
+  if (!options.num_classes) options.num_classes = bundle.statistics.num_classes;
+  options.train = std::make_shared<Statistics>(std::move(bundle.statistics));
+  if (options.key.split() == kTrainSplit) options.key.set_split("test");
+}
 
 v1::Report computed_report(const ReportCommand& command) {
   const files::SampleSet set(sample_sources(command.samples));
@@ -31,6 +54,7 @@ v1::Report computed_report(const ReportCommand& command) {
     return measure::remote_report(client, set, options, [&](uint64_t n) { progress.update(n); });
   }
   const auto device = open_device(command.compute.device);
+  if (!command.centers.empty()) read_centers(command, *device, options);
   Progress progress("reading", 2 * set.samples());
   return measure::local_report(*device, set, options, [&](uint64_t n) { progress.update(n); });
 }
@@ -70,11 +94,19 @@ void add_report_command(Context& context) {
       ->description("stream to the server at ADDR (HOST:PORT), which keeps the report")
       ->default_str("")
       ->excludes(local);
+  command
+      .add_option("--centers", options->centers,
+                  "samples that were trained on, as .ncstats of `stats` or as .npz:"
+                  " nc4, nc5 and test_collapse are judged against their class means; --split is"
+                  " then test by default")
+      ->type_name("FILE")
+      ->excludes("--server");
   add_environment(command, {"server", "local"});
   command.footer(
       "Examples:\n"
       "  ncscope report epoch3.npz\n"
       "  ncscope report part*.npz --format json --output epoch3.json\n"
+      "  ncscope report test3.npz --centers train3.npz\n"
       "  ncscope report --features X.npy --labels y.npy --weight W.npy --bias b.npy\n"
       "  ncscope report epoch3.npz --server 127.0.0.1:50051 --run mlp --epoch 3");
 }

@@ -14,13 +14,15 @@ void add_query_options(CLI::App& command, ReportQuery& query) {
   command.add_option("--layer", query.layer, "only this layer")->type_name("L");
 }
 
-std::vector<v1::Report> fetch_reports(const ReportQuery& query, bool include_classes) {
+std::vector<v1::Report> fetch_reports(const ReportQuery& query, bool include_classes,
+                                      bool include_layers) {
   client::Client client = query.server.connect();
   v1::ListReportsRequest request;
   request.set_run(query.run);
   request.set_split(query.split);
   request.set_layer(query.layer);
   request.set_include_classes(include_classes);
+  request.set_include_layers(include_layers);
   if (query.epoch) {
     request.set_min_epoch(*query.epoch);
     request.set_max_epoch(*query.epoch);

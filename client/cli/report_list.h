@@ -23,7 +23,8 @@ struct ReportQuery {
 void add_query_options(CLI::App& command, ReportQuery& query);
 
 // Throws ServerError; Error where there is no such report.
-std::vector<v1::Report> fetch_reports(const ReportQuery& query, bool include_classes);
+std::vector<v1::Report> fetch_reports(const ReportQuery& query, bool include_classes,
+                                      bool include_layers = false);
 
 // "json": an array of reports; "csv": a header and a row each.
 std::string list_document(const std::vector<v1::Report>& reports, const std::string& format);

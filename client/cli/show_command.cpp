@@ -36,9 +36,9 @@ std::string shown_text(const std::vector<v1::Report>& reports, const ShowCommand
 
 void run_show(const ShowCommand& command) {
   max_classes(command.output);
-  // The table of epochs has no per-class part.
-  const bool classes = command.output.format == "json" || command.query.epoch.has_value();
-  output::write_document(shown_text(fetch_reports(command.query, classes), command),
+  // The table of epochs has neither classes nor other layers.
+  const bool full = command.output.format == "json" || command.query.epoch.has_value();
+  output::write_document(shown_text(fetch_reports(command.query, full, full), command),
                          output_path(command.output));
 }
 

@@ -3,6 +3,7 @@
 #include "kernels/accumulator.h"
 #include "kernels/errors.h"
 #include "proto/convert/report.h"
+#include "proto/convert/splits.h"
 
 namespace ncscope::measure {
 namespace {
@@ -103,7 +104,11 @@ v1::Report local_report(Device& device, const files::SampleSet& set, const Measu
   const StatisticsBundle bundle = accumulate_set(device, set, spec, options, progress);
   if (bundle.statistics.samples == 0) return report_of_bundle(device, bundle, nullptr, options, 1);
   const Classifier* classifier = bundle.classifier ? &*bundle.classifier : nullptr;
-  DecisionCounter counter(device, bundle.statistics, classifier);
+  if (options.train && shape_of(*options.train) != shape_of(bundle.statistics)) {
+    throw InvalidArgument("expected " + shape_of(*options.train) + " as of the centres, got " +
+                          shape_of(bundle.statistics));
+  }
+  DecisionCounter counter(device, options.train ? *options.train : bundle.statistics, classifier);
   for_each_batch(set, spec, set.samples(), progress,
                  [&](const AdmittedBatch& batch) { counter.add(device, batch.view()); });
   return report_of_bundle(device, bundle, &counter.counts(), options, 1);
@@ -146,15 +151,23 @@ v1::Report report_of_bundle(Device& device, const StatisticsBundle& bundle,
   *report.mutable_key() = options.key;
   report.set_attempt(options.attempt);
   report.set_world_size(parts);
-  fill_report(compute_report(device, bundle.statistics, classifier, decisions, options.report),
+  Evaluation evaluation;
+  evaluation.train = options.train.get();
+  evaluation.out_of_distribution = is_out_of_distribution(options.key.split());
+  fill_report(compute_report(device, bundle.statistics, classifier, decisions, options.report,
+                             options.train ? &evaluation : nullptr),
               report);
+  if (options.train && evaluation.out_of_distribution) {
+    report.mutable_nc5()->set_ood_split(options.key.split());
+  }
   describe_report(device.info(), bundle.statistics, options.report, report);
   if (decisions != nullptr) {
     report.mutable_nc4()->set_decision_source(decision_source(decisions->source));
   }
   if (report.nc4().has_ncc_accuracy()) {
-    report.mutable_nc4()->mutable_centers()->set_split(options.key.split());
-    report.mutable_nc4()->mutable_centers()->set_epoch(options.key.epoch());
+    v1::Centers& centers = *report.mutable_nc4()->mutable_centers();
+    centers.set_split(options.train ? kTrainSplit : options.key.split());
+    centers.set_epoch(options.train ? options.train_epoch : options.key.epoch());
   }
   return report;
 }

@@ -17,7 +17,8 @@ namespace ncscope::measure {
 StatisticsBundle local_statistics(Device& device, const files::SampleSet& set,
                                   const MeasureOptions& options, const ReadSamples& progress = {});
 
-// Two passes: the second takes the decisions against the final means.
+// Two passes: the second takes the decisions against the final means, or those of `options.train`.
+// Throws InvalidArgument where its K or d differ.
 v1::Report local_report(Device& device, const files::SampleSet& set, const MeasureOptions& options,
                         const ReadSamples& progress = {});
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "client/files/samples.h"
 #include "kernels/admission.h"
 #include "kernels/report.h"
+#include "kernels/statistics.h"
 #include "ncscope/v1/types.pb.h"
 
 namespace ncscope::measure {
@@ -21,6 +23,10 @@ struct MeasureOptions {
   int64_t ignore_index = -100;
   ReportOptions report;
   v1::SeriesKey key;  // what the report is called
+  // State of the samples that were trained on; null where these are they, or it is not known. Its
+  // class means are the centres of nc4, and those of epoch `train_epoch`.
+  std::shared_ptr<const Statistics> train;
+  uint32_t train_epoch = 0;
   uint32_t attempt = 0;
 };
 

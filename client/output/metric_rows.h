@@ -73,4 +73,13 @@ inline constexpr std::array<MetricRow, 3> kMinorityRows{{
     {"means_cosine", "", "mean pair cosine of their M_c"},
 }};
 
+inline constexpr std::array<MetricRow, 1> kNc5Rows{{
+    {"orthogonality", "0", "mean over train classes of |cos(mu_c, mean of this split)|"},
+}};
+
+inline constexpr std::array<MetricRow, 2> kTestCollapseRows{{
+    {"weak", "0", "spread about this split's class means / tr S_B"},
+    {"strong", "0", "the same about those of train"},
+}};
+
 }  // namespace ncscope::output

@@ -7,6 +7,7 @@
 
 #include "client/output/class_table.h"
 #include "client/output/fields.h"
+#include "client/output/layer_table.h"
 #include "client/output/metric_rows.h"
 #include "client/output/number.h"
 
@@ -185,10 +186,13 @@ std::string report_table(const v1::Report& report, size_t max_classes, const Sty
   text += column_group(report, "nc2", "NC2  simplex ETF", vectors, kNc2Rows, true, style);
   text += simple_group(report, "nc3", "NC3", "self-duality", kNc3Rows, style);
   text += simple_group(report, "nc4", "NC4", "nearest centre", kNc4Rows, style);
+  text += simple_group(report, "nc5", "NC5", "out of distribution", kNc5Rows, style);
+  text += simple_group(report, "test_collapse", "Test", "collapse", kTestCollapseRows, style);
   const std::array<std::string, 3> scatters = {"within", "between", "total"};
   text += column_group(report, "spectrum", "spectrum", scatters, kSpectrumRows, false, style);
   text += simple_group(report, "minority", "minority", "collapse", kMinorityRows, style);
   text += class_table(report, max_classes, style);
+  text += layer_table(report, style);
   if (report.warnings_size() > 0) text += "\n";
   for (const v1::Warning& warning : report.warnings()) {
     text += style.alert("warning " + warning.code() + ": " + warning.message()) + "\n";

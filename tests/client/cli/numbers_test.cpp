@@ -51,6 +51,34 @@ class CliNumbers : public ::testing::TestWithParam<DType> {
   TemporaryFolder folder_;
 };
 
+TEST_P(CliNumbers, CentersOfTrainFromSamplesOrAState) {
+  write_zip(folder_ / "train.npz", sample_entries(samples_, 0, 600));
+  auto entries = sample_entries(samples_, 600, kRows - 600);
+  for (auto& entry : classifier_entries(samples_)) entries.push_back(std::move(entry));
+  write_zip(folder_ / "test.npz", entries);
+  const std::string train = (folder_ / "train.npz").string();
+  const std::string test = (folder_ / "test.npz").string();
+  const std::string state = (folder_ / "train.ncstats").string();
+  cli_output({"stats", train, "-o", state});
+  const v1::Report report = cli_report({"report", test, "--centers", train});
+  EXPECT_EQ(report.key().split(), "test");
+  EXPECT_EQ(report.nc4().centers().split(), "train");
+  EXPECT_TRUE(report.test_collapse().has_strong());
+  EXPECT_FALSE(report.has_nc5());
+  expect_same_numbers(report, cli_report({"report", test, "--centers", state}), 0);
+  const v1::Report ood = cli_report({"report", test, "--centers", state, "--split", "ood_x"});
+  EXPECT_TRUE(ood.nc5().has_orthogonality());
+  EXPECT_EQ(ood.nc5().ood_split(), "ood_x");
+  const v1::Report own = cli_report({"report", test, "--split", "test"});
+  EXPECT_EQ(own.nc4().centers().split(), "test");
+  EXPECT_FALSE(own.has_test_collapse());
+  // About themselves, weak and strong are one number.
+  const v1::Report same = cli_report({"report", train, "--centers", train});
+  EXPECT_NEAR(same.test_collapse().strong(), same.test_collapse().weak(),
+              1e-12 * same.test_collapse().weak());
+  expect_refusal(run_cli({"report", train, "--centers", state, "--num-classes", "9"}), 1, "K = 9");
+}
+
 TEST_P(CliNumbers, ShardsReportAsTheWhole) {
   const v1::Report whole = cli_report({"report", whole_file()});
   std::vector<std::string> arguments = {"report"};
