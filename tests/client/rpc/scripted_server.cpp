@@ -33,6 +33,16 @@ CallScript ScriptedServer::take_script() {
   return script;
 }
 
+void ScriptedServer::end_others_with(grpc::Status status) {
+  const std::lock_guard lock(mutex_);
+  others_ = std::move(status);
+}
+
+grpc::Status ScriptedServer::end_of_others() const {
+  const std::lock_guard lock(mutex_);
+  return others_;
+}
+
 grpc::Status ScriptedServer::Stream(
     grpc::ServerContext* context,
     grpc::ServerReaderWriter<v1::StreamResponse, v1::StreamRequest>* stream) {

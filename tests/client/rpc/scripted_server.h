@@ -36,7 +36,7 @@ class ScriptedServer final : public v1::NeuralCollapseService::Service {
   const std::string& address() const { return address_; }
   void shut_down();
   // How calls other than Stream end.
-  void end_others_with(grpc::Status status) { others_ = std::move(status); }
+  void end_others_with(grpc::Status status);
   // Acknowledges what the present call has received.
   void acknowledge_all();
 
@@ -53,23 +53,24 @@ class ScriptedServer final : public v1::NeuralCollapseService::Service {
 
   grpc::Status GetReport(grpc::ServerContext*, const v1::GetReportRequest*,
                          v1::GetReportResponse*) override {
-    return others_;
+    return end_of_others();
   }
   grpc::Status WatchReports(grpc::ServerContext*, const v1::WatchReportsRequest*,
                             grpc::ServerWriter<v1::WatchReportsResponse>*) override {
-    return others_;
+    return end_of_others();
   }
   grpc::Status GetStatistics(grpc::ServerContext*, const v1::GetStatisticsRequest*,
                              grpc::ServerWriter<v1::GetStatisticsResponse>*) override {
-    return others_;
+    return end_of_others();
   }
   grpc::Status PutStatistics(grpc::ServerContext*, grpc::ServerReader<v1::PutStatisticsRequest>*,
                              v1::PutStatisticsResponse*) override {
-    return others_;
+    return end_of_others();
   }
 
  private:
   CallScript take_script();
+  grpc::Status end_of_others() const;
   grpc::Status run_call(const CallScript& script, grpc::ServerContext& context,
                         grpc::ServerReaderWriter<v1::StreamResponse, v1::StreamRequest>& stream);
 
@@ -84,7 +85,7 @@ class ScriptedServer final : public v1::NeuralCollapseService::Service {
   uint64_t most_unacknowledged_ = 0;
   grpc::ServerReaderWriter<v1::StreamResponse, v1::StreamRequest>* present_call_ = nullptr;
   std::string address_;
-  grpc::Status others_ = grpc::Status::OK;  // set before the calls
+  grpc::Status others_ = grpc::Status::OK;
   std::unique_ptr<grpc::Server> server_;
 };
 
