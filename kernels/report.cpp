@@ -82,6 +82,7 @@ ReportValues compute_report(Device& device, const Statistics& statistics,
   metrics::test_collapse(analysis, out);
   metrics::spectrum(analysis, out);
   metrics::minority(analysis, out);
+  metrics::class_groups(analysis, out);
   metrics::classes(analysis, out);
   return out;
 }

@@ -32,7 +32,8 @@ Spectrum parse_spectrum(std::string_view name);
 struct ReportOptions {
   Weighting weighting = Weighting::kUniform;
   Spectrum spectrum = Spectrum::kAuto;
-  bool exact_pairs = false;  // all pairs of classes, however many there are
+  bool exact_pairs = false;      // all pairs of classes, however many there are
+  bool standard_errors = false;  // of NC1, by add_standard_errors()
 
   bool operator==(const ReportOptions&) const = default;
 };

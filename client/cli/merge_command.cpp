@@ -19,14 +19,14 @@ void run_merge(const MergeCommand& command) {
   std::vector<StatisticsBundle> bundles;
   for (const std::string& file : command.files) bundles.push_back(load_statistics(file));
   const auto device = open_device(command.compute.device);
-  const StatisticsBundle merged =
-      measure::merge_bundles(*device, std::move(bundles), command.files);
   measure::MeasureOptions options;
   apply_compute_options(command.compute, options);
+  const measure::Measurement merged = measure::merge_bundles(
+      *device, std::move(bundles), command.files, options.report.standard_errors);
   const std::string stem = std::filesystem::path(command.files.front()).stem().string();
   apply_series_options(command.series, stem, options);
-  write_report(measure::report_of_bundle(*device, merged, nullptr, options,
-                                         static_cast<uint32_t>(command.files.size())),
+  write_report(measure::report_of(*device, merged, nullptr, options,
+                                  static_cast<uint32_t>(command.files.size())),
                command.output);
 }
 

@@ -30,10 +30,16 @@ void add_output_options(CLI::App& command, OutputOptions& options) {
   command.add_option("--output", options.output, "file to write instead of standard output")
       ->type_name("PATH")
       ->group("Output");
-  command
-      .add_option("--classes", options.classes,
-                  "rows of the table's per-class part, largest within-class variance first, or all")
+  command.add_option("--classes", options.classes, "rows of the table's per-class part, or all")
       ->type_name("N|all")
+      ->capture_default_str()
+      ->group("Output");
+  command
+      .add_option("--class-order", options.class_order,
+                  "which of them come first: worst (variance over squared distance to the nearest"
+                  " class), label, count (rarest) or accuracy (lowest)")
+      ->type_name("")
+      ->check(CLI::IsMember({"worst", "label", "count", "accuracy"}))
       ->capture_default_str()
       ->group("Output");
 }
@@ -83,6 +89,11 @@ void add_compute_options(CLI::App& command, ComputeOptions& options) {
       .add_flag("--exact-pairs", options.exact_pairs,
                 "pair metrics from all pairs of classes, however many there are")
       ->group("Computation");
+  command
+      .add_flag("--standard-errors", options.standard_errors,
+                "of nc1.pinv, quotient and cdnv, by leaving out files, ranks or blocks of rows in"
+                " turn")
+      ->group("Computation");
   command.add_option("--profile", options.profile, "conventions of the numbers: default")
       ->type_name("")
       ->check(CLI::IsMember({"default"}))
@@ -128,6 +139,7 @@ void apply_compute_options(const ComputeOptions& options, measure::MeasureOption
   out.report.weighting = parse_weighting(options.weighting);
   out.report.spectrum = parse_spectrum(options.spectrum);
   out.report.exact_pairs = options.exact_pairs;
+  out.report.standard_errors = options.standard_errors;
 }
 
 void apply_series_options(const SeriesOptions& options, const std::string& default_run,
@@ -164,7 +176,8 @@ void write_report(const v1::Report& report, const OutputOptions& options) {
     text = output::csv_header() + output::csv_row(report);
   } else {
     const output::Style style = options.output.empty() ? output::terminal_style() : output::Style{};
-    text = output::report_table(report, max_classes(options), style);
+    text = output::report_table(report, max_classes(options),
+                                output::parse_class_order(options.class_order), style);
   }
   output::write_document(text, output_path(options));
 }

@@ -18,6 +18,7 @@ struct OutputOptions {
   std::string format = "table";
   std::string output;          // empty: standard output
   std::string classes = "10";  // a number, or "all"
+  std::string class_order = "worst";
 };
 
 struct DeviceChoice {
@@ -31,6 +32,7 @@ struct ComputeOptions {
   std::string weighting = "uniform";
   std::string spectrum = "auto";
   bool exact_pairs = false;
+  bool standard_errors = false;
   std::string profile = "default";
 };
 

@@ -25,7 +25,8 @@ std::string shown_text(const std::vector<v1::Report>& reports, const ShowCommand
   if (command.query.epoch) {
     for (const v1::Report& report : reports) {
       text += (text.empty() ? "" : "\n\n") +
-              output::report_table(report, max_classes(command.output), style);
+              output::report_table(report, max_classes(command.output),
+                                   output::parse_class_order(command.output.class_order), style);
     }
     return text;
   }

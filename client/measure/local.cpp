@@ -2,6 +2,7 @@
 
 #include "kernels/accumulator.h"
 #include "kernels/errors.h"
+#include "kernels/jackknife.h"
 #include "proto/convert/report.h"
 #include "proto/convert/splits.h"
 
@@ -9,6 +10,9 @@ namespace ncscope::measure {
 namespace {
 
 constexpr size_t kBlockBytes = size_t{4} << 20;
+// Rows that one group of the jackknife gets at a time: few, so that a file sorted by label gives
+// every group some of each class.
+constexpr size_t kDealtRows = 16;
 
 // A block as a batch; a refusal names the row of the file.
 AdmittedBatch admit_block(const files::SampleBlock& block, const BatchSpec& spec) {
@@ -26,11 +30,11 @@ AdmittedBatch admit_block(const files::SampleBlock& block, const BatchSpec& spec
   }
 }
 
-// Hands every block of the set to `take`, admitted.
+// Hands every block of the set, of so many rows, to `take`, admitted.
 template <class Take>
-void for_each_batch(const files::SampleSet& set, const BatchSpec& spec, uint64_t read_before,
-                    const ReadSamples& progress, Take take) {
-  files::SampleReader reader(set, rows_of(set, kBlockBytes));
+void for_each_batch(const files::SampleSet& set, const BatchSpec& spec, size_t rows,
+                    uint64_t read_before, const ReadSamples& progress, Take take) {
+  files::SampleReader reader(set, rows);
   files::SampleBlock block;
   uint64_t read = read_before;
   while (reader.next(block)) {
@@ -62,14 +66,30 @@ v1::DecisionSource decision_source(DecisionCounts::Source source) {
   return v1::DECISION_SOURCE_UNSPECIFIED;
 }
 
-StatisticsBundle accumulate_set(Device& device, const files::SampleSet& set, const BatchSpec& spec,
-                                const MeasureOptions& options, const ReadSamples& progress) {
-  Accumulator accumulator(device, spec.num_classes, spec.dim, spec.type);
-  for_each_batch(set, spec, 0, progress, [&](const AdmittedBatch& batch) {
+// Rows are dealt to the groups in turn, where there are to be groups.
+Measurement accumulate_set(Device& device, const files::SampleSet& set, const BatchSpec& spec,
+                           const MeasureOptions& options, const ReadSamples& progress) {
+  const bool grouped = options.report.standard_errors;
+  const size_t groups = grouped ? kMostGroups : 1;
+  const size_t rows = grouped ? std::clamp<size_t>(set.samples() / (64 * groups), 1, kDealtRows)
+                              : rows_of(set, kBlockBytes);
+  std::vector<Accumulator> accumulators;
+  for (size_t group = 0; group < groups; ++group) {
+    accumulators.emplace_back(device, spec.num_classes, spec.dim, spec.type);
+  }
+  size_t next = 0;
+  for_each_batch(set, spec, rows, 0, progress, [&](const AdmittedBatch& batch) {
+    Accumulator& accumulator = accumulators[next++ % groups];
     accumulator.add(device, batch.view());
     accumulator.add_dropped(batch.dropped());
   });
-  return {options.key, accumulator.finish(device), set.classifier()};
+  if (!grouped) return {{options.key, accumulators[0].finish(device), set.classifier()}, {}};
+  Measurement out;
+  for (Accumulator& accumulator : accumulators) {
+    out.groups.push_back(accumulator.finish(device));
+  }
+  out.whole = {options.key, merge_all(device, out.groups), set.classifier()};
+  return out;
 }
 
 }  // namespace
@@ -94,45 +114,56 @@ size_t rows_of(const files::SampleSet& set, size_t bytes) {
 StatisticsBundle local_statistics(Device& device, const files::SampleSet& set,
                                   const MeasureOptions& options, const ReadSamples& progress) {
   const size_t classes = set.check_labels(options.num_classes, options.ignore_index);
-  return accumulate_set(device, set, batch_spec(set, classes, options), options, progress);
+  return accumulate_set(device, set, batch_spec(set, classes, options), options, progress).whole;
 }
 
 v1::Report local_report(Device& device, const files::SampleSet& set, const MeasureOptions& options,
                         const ReadSamples& progress) {
   const size_t classes = set.check_labels(options.num_classes, options.ignore_index);
   const BatchSpec spec = batch_spec(set, classes, options);
-  const StatisticsBundle bundle = accumulate_set(device, set, spec, options, progress);
-  if (bundle.statistics.samples == 0) return report_of_bundle(device, bundle, nullptr, options, 1);
+  const Measurement measured = accumulate_set(device, set, spec, options, progress);
+  const StatisticsBundle& bundle = measured.whole;
+  if (bundle.statistics.samples == 0) return report_of(device, measured, nullptr, options, 1);
   const Classifier* classifier = bundle.classifier ? &*bundle.classifier : nullptr;
   if (options.train && shape_of(*options.train) != shape_of(bundle.statistics)) {
     throw InvalidArgument("expected " + shape_of(*options.train) + " as of the centres, got " +
                           shape_of(bundle.statistics));
   }
   DecisionCounter counter(device, options.train ? *options.train : bundle.statistics, classifier);
-  for_each_batch(set, spec, set.samples(), progress,
+  for_each_batch(set, spec, rows_of(set, kBlockBytes), set.samples(), progress,
                  [&](const AdmittedBatch& batch) { counter.add(device, batch.view()); });
-  return report_of_bundle(device, bundle, &counter.counts(), options, 1);
+  return report_of(device, measured, &counter.counts(), options, 1);
 }
 
-StatisticsBundle merge_bundles(Device& device, std::vector<StatisticsBundle> bundles,
-                               const std::vector<std::string>& names) {
-  StatisticsBundle merged = std::move(bundles.front());
+Measurement merge_bundles(Device& device, std::vector<StatisticsBundle> bundles,
+                          const std::vector<std::string>& names, bool grouped) {
+  Measurement merged;
+  merged.whole.key = bundles.front().key;
+  const std::string shape = shape_of(bundles.front().statistics);
+  std::vector<Statistics> sums(grouped ? jackknife_groups(bundles.size()) : 1);
   size_t classifier_from = 0;
-  for (size_t i = 1; i < bundles.size(); ++i) {
-    const Statistics& part = bundles[i].statistics;
-    if (shape_of(part) != shape_of(merged.statistics)) {
-      throw InvalidArgument(names[i] + ": expected " + shape_of(merged.statistics) + " as in " +
-                            names.front() + ", got " + shape_of(part));
+  for (size_t i = 0; i < bundles.size(); ++i) {
+    Statistics& part = bundles[i].statistics;
+    if (shape_of(part) != shape) {
+      throw InvalidArgument(names[i] + ": expected " + shape + " as in " + names.front() +
+                            ", got " + shape_of(part));
     }
-    merged.statistics = merge(device, merged.statistics, part);
+    Statistics& sum = sums[grouped ? jackknife_group(i, bundles.size()) : 0];
+    sum = sum.dim == 0 ? std::move(part) : merge(device, sum, part);
     if (!bundles[i].classifier) continue;
-    if (!merged.classifier) {
-      merged.classifier = std::move(bundles[i].classifier);
+    if (!merged.whole.classifier) {
+      merged.whole.classifier = std::move(bundles[i].classifier);
       classifier_from = i;
-    } else if (!same_classifier(*merged.classifier, *bundles[i].classifier)) {
+    } else if (!same_classifier(*merged.whole.classifier, *bundles[i].classifier)) {
       throw InvalidArgument(names[i] + ": expected the same classifier as in " +
                             names[classifier_from] + ", got another one");
     }
+  }
+  if (grouped) {
+    merged.whole.statistics = merge_all(device, sums);
+    merged.groups = std::move(sums);
+  } else {
+    merged.whole.statistics = std::move(sums[0]);
   }
   return merged;
 }
@@ -140,6 +171,12 @@ StatisticsBundle merge_bundles(Device& device, std::vector<StatisticsBundle> bun
 v1::Report report_of_bundle(Device& device, const StatisticsBundle& bundle,
                             const DecisionCounts* decisions, const MeasureOptions& options,
                             uint32_t parts) {
+  return report_of(device, {bundle, {}}, decisions, options, parts);
+}
+
+v1::Report report_of(Device& device, const Measurement& measured, const DecisionCounts* decisions,
+                     const MeasureOptions& options, uint32_t parts) {
+  const StatisticsBundle& bundle = measured.whole;
   if (bundle.statistics.samples == 0) {
     throw InvalidArgument(
         "expected at least one sample, got none: " + std::to_string(bundle.statistics.ignored) +
@@ -154,9 +191,12 @@ v1::Report report_of_bundle(Device& device, const StatisticsBundle& bundle,
   Evaluation evaluation;
   evaluation.train = options.train.get();
   evaluation.out_of_distribution = is_out_of_distribution(options.key.split());
-  fill_report(compute_report(device, bundle.statistics, classifier, decisions, options.report,
-                             options.train ? &evaluation : nullptr),
-              report);
+  ReportValues values = compute_report(device, bundle.statistics, classifier, decisions,
+                                       options.report, options.train ? &evaluation : nullptr);
+  if (options.report.standard_errors) {
+    add_standard_errors(device, measured.groups, options.report, values);
+  }
+  fill_report(values, report);
   if (options.train && evaluation.out_of_distribution) {
     report.mutable_nc5()->set_ood_split(options.key.split());
   }

@@ -73,6 +73,21 @@ inline constexpr std::array<MetricRow, 3> kMinorityRows{{
     {"means_cosine", "", "mean pair cosine of their M_c"},
 }};
 
+inline constexpr std::array<MetricRow, 12> kClassGroupRows{{
+    {"classes", "", "classes of the group"},
+    {"samples", "", "their samples"},
+    {"least_count", "", "samples of the rarest of them"},
+    {"most_count", "", "samples of the most frequent"},
+    {"within_variance", "", "mean over classes of v_c"},
+    {"quotient", "0", "the same / tr S_B"},
+    {"mean_norm", "", "mean over classes of |M_c|"},
+    {"weight_norm", "", "mean over classes of |w_c|"},
+    {"cosine", "1", "mean over classes of cos(w_c, M_c)"},
+    {"agreement", "1", "classifier decides as the nearest class mean"},
+    {"ncc_accuracy", "1", "nearest class mean is the label's"},
+    {"classifier_accuracy", "1", "classifier decides the label"},
+}};
+
 inline constexpr std::array<MetricRow, 1> kNc5Rows{{
     {"orthogonality", "0", "mean over train classes of |cos(mu_c, mean of this split)|"},
 }};

@@ -5,11 +5,11 @@
 #include <span>
 #include <vector>
 
-#include "client/output/class_table.h"
 #include "client/output/fields.h"
 #include "client/output/layer_table.h"
 #include "client/output/metric_rows.h"
 #include "client/output/number.h"
+#include "client/output/readings.h"
 
 namespace ncscope::output {
 namespace {
@@ -82,6 +82,13 @@ std::string pair_text(const v1::Report& report, const std::string& path) {
   return ": classes " + std::to_string(pair.first()) + " and " + std::to_string(pair.second());
 }
 
+// A value that precision does not resolve is marked.
+std::string value_text(const v1::Report& report, const std::string& path,
+                       const std::optional<double>& value) {
+  const bool marked = value && is_unresolved(report, path);
+  return right((marked ? "~" : "") + short_number(value, kDigits), kValueWidth);
+}
+
 // Rows of a group with one value each: name, value, ideal, meaning or why there is no value.
 // A metric that is absent without a reason belongs to no part of this report and is left out.
 std::string group_rows(const v1::Report& report, const std::string& group,
@@ -92,10 +99,10 @@ std::string group_rows(const v1::Report& report, const std::string& group,
     const auto value = number_at(report, path);
     const auto reason = undefined_reason(report, path);
     if (!value && !reason) continue;
-    text += "  " + left(std::string(row.field), kNameWidth) +
-            right(short_number(value, kDigits), kValueWidth) + right(std::string(row.ideal), 9) +
-            "  " +
-            (value ? style.faint(std::string(row.meaning) + pair_text(report, path))
+    text += "  " + left(std::string(row.field), kNameWidth) + value_text(report, path, value) +
+            right(std::string(row.ideal), 9) + "  " +
+            (value ? style.faint(std::string(row.meaning) + pair_text(report, path) +
+                                 error_note(report, path))
                    : style.alert("undefined: " + *reason)) +
             "\n";
   }
@@ -155,7 +162,10 @@ std::string column_group(const v1::Report& report, const std::string& group,
       const auto reason = undefined_reason(report, path);
       const bool own_reason = reason && whole_group(report, group + "." + column) == nullptr;
       any = any || value || own_reason;
-      values += right(short_number(value, kDigits), kValueWidth);
+      values += value_text(report, path, value);
+      if (const std::string note = error_note(report, path); !note.empty()) {
+        notes.push_back(column + "." + std::string(row.field) + note);
+      }
       if (!value && own_reason) {
         notes.push_back(column + "." + std::string(row.field) + " undefined: " + *reason);
       }
@@ -179,7 +189,8 @@ std::string column_group(const v1::Report& report, const std::string& group,
 
 }  // namespace
 
-std::string report_table(const v1::Report& report, size_t max_classes, const Style& style) {
+std::string report_table(const v1::Report& report, size_t max_classes, ClassOrder order,
+                         const Style& style) {
   std::string text = header_lines(report, style);
   text += simple_group(report, "nc1", "NC1", "variability", kNc1Rows, style);
   const std::array<std::string, 2> vectors = {"means", "classifier"};
@@ -191,7 +202,11 @@ std::string report_table(const v1::Report& report, size_t max_classes, const Sty
   const std::array<std::string, 3> scatters = {"within", "between", "total"};
   text += column_group(report, "spectrum", "spectrum", scatters, kSpectrumRows, false, style);
   text += simple_group(report, "minority", "minority", "collapse", kMinorityRows, style);
-  text += class_table(report, max_classes, style);
+  const std::array<std::string, 3> thirds = {"head", "mid", "tail"};
+  text += column_group(report, "class_groups", "classes by count", thirds, kClassGroupRows, true,
+                       style);
+  text += readings(report, style);
+  text += class_table(report, max_classes, order, style);
   text += layer_table(report, style);
   if (report.warnings_size() > 0) text += "\n";
   for (const v1::Warning& warning : report.warnings()) {

@@ -23,6 +23,7 @@ void nc5(Analysis& analysis, ReportValues& out);             // nc5.orthogonalit
 void test_collapse(Analysis& analysis, ReportValues& out);   // test_collapse.*
 void spectrum(Analysis& analysis, ReportValues& out);        // spectrum.*
 void minority(Analysis& analysis, ReportValues& out);        // minority.*
+void class_groups(Analysis& analysis, ReportValues& out);    // class_groups.*
 void classes(Analysis& analysis, ReportValues& out);         // classes[]
 
 }  // namespace ncscope::metrics

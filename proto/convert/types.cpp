@@ -67,6 +67,7 @@ void apply_choices(const v1::ReportChoices& choices, ReportOptions& options) {
                             std::to_string(static_cast<int>(choices.spectrum())));
   }
   options.exact_pairs = choices.exact_pairs();
+  options.standard_errors = choices.standard_errors();
 }
 
 v1::ReportChoices choices_of(const ReportOptions& options) {
@@ -85,6 +86,7 @@ v1::ReportChoices choices_of(const ReportOptions& options) {
       break;
   }
   choices.set_exact_pairs(options.exact_pairs);
+  choices.set_standard_errors(options.standard_errors);
   return choices;
 }
 

@@ -135,9 +135,10 @@ class Series {
   std::chrono::steady_clock::time_point complete_since_;  // all ranks have closed
   std::chrono::steady_clock::time_point retry_at_;        // where a held report has failed
 
-  // Ranks merged so far; kept for another try where making the report fails.
+  // Kept for another try where making the report fails.
+  std::vector<Statistics> groups_;  // sums of ranks: one, or several for standard errors
+  uint32_t merged_ranks_ = 0;       // so many ranks are in them
   std::optional<Statistics> merged_;
-  uint32_t merged_ranks_ = 0;
 };
 
 }  // namespace ncscope::server

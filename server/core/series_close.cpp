@@ -135,6 +135,7 @@ CloseResult Series::report_if_complete() {
     throw;
   }
   merged_.reset();
+  groups_.clear();
   free_all();
   const std::lock_guard lock(mutex_);
   return {closed_, spec_.world_size, report_};

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "kernels/decisions.h"
+#include "kernels/jackknife.h"
 #include "kernels/report.h"
 #include "proto/convert/report.h"
 #include "proto/convert/statistics_file.h"
@@ -66,15 +67,28 @@ void Series::make_report() {
 }
 
 void Series::merge_ranks(Device& device) {
+  if (merged_) return;
+  const size_t world = spec_.world_size;
+  const bool grouped = spec_.report.standard_errors;
+  groups_.resize(grouped ? jackknife_groups(world) : 1);
   for (; merged_ranks_ < spec_.world_size; ++merged_ranks_) {
     Rank& rank = rank_at(merged_ranks_);
     if (rank.accumulator) {
       rank.state = rank.accumulator->finish(device);
       rank.accumulator.reset();
     }
-    if (rank.state)
-      merged_ = merged_ ? merge(device, *merged_, *rank.state) : std::move(*rank.state);
+    if (rank.state) {
+      Statistics& sum = groups_[grouped ? jackknife_group(merged_ranks_, world) : 0];
+      sum = sum.dim == 0 ? std::move(*rank.state) : merge(device, sum, *rank.state);
+    }
     rank.state.reset();
+  }
+  std::erase_if(groups_, [](const Statistics& group) { return group.dim == 0; });
+  if (grouped) {
+    merged_ = merge_all(device, groups_);
+  } else {
+    merged_ = std::move(groups_.at(0));
+    groups_.clear();
   }
 }
 
@@ -102,9 +116,10 @@ v1::Report Series::compute(Device& device, const Classifier* classifier) {
   evaluation.train = train.means ? &*train.means : nullptr;
   evaluation.no_train = train.missing;
   evaluation.out_of_distribution = is_out_of_distribution(key_.split);
-  const ReportValues values =
+  ReportValues values =
       compute_report(device, *merged_, classifier, decisions ? &*decisions : nullptr, options,
                      evaluates() ? &evaluation : nullptr);
+  if (options.standard_errors) add_standard_errors(device, groups_, options, values);
   v1::Report report;
   *report.mutable_key() = key_message(key_);
   report.set_attempt(attempt());

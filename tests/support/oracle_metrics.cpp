@@ -70,6 +70,7 @@ class Oracle {
     minority();
     if (classifier_ != nullptr) duality();
     decide();
+    if (!ood_) class_groups();
     if (train_ != nullptr) test_collapse();
     if (ood_) orthogonality();
     return std::move(out_);
@@ -489,6 +490,50 @@ class Oracle {
     }
     set("nc4." + field, total / static_cast<Real>(features_.size()));
     column(field, hits);
+  }
+
+  // Of the columns that are there by now: means over a group's classes; decisions over its samples.
+  void class_groups() {
+    std::vector<uint64_t> trained = counts_;
+    for (size_t c = 0; train_ != nullptr && c < present(); ++c) {
+      trained[c] = static_cast<uint64_t>(
+          std::ranges::count(train_->labels, static_cast<int32_t>(classes_[c])));
+    }
+    if (present() < 3 || std::ranges::min(trained) == std::ranges::max(trained)) return;
+    std::vector<std::pair<uint64_t, size_t>> order;
+    for (size_t c = 0; c < present(); ++c) order.emplace_back(trained[c], c);
+    std::ranges::sort(order);
+    const size_t third = present() / 3;
+    for (const auto& [name, first, last] :
+         {std::tuple("tail", size_t{0}, third), std::tuple("mid", third, present() - third),
+          std::tuple("head", present() - third, present())}) {
+      const std::string group = std::string("class_groups.") + name + ".";
+      set(group + "classes", static_cast<Real>(last - first));
+      set(group + "least_count", static_cast<Real>(order[first].first));
+      set(group + "most_count", static_cast<Real>(order[last - 1].first));
+      Real samples = 0;
+      for (size_t i = first; i < last; ++i) samples += static_cast<Real>(counts_[order[i].second]);
+      set(group + "samples", samples);
+      const auto average = [&](const std::string& field, bool by_count) {
+        const auto column = out_.columns.find(field);
+        if (column == out_.columns.end()) return;
+        Real sum = 0;
+        for (size_t i = first; i < last; ++i) {
+          const Real weight = by_count ? static_cast<Real>(counts_[order[i].second]) / samples
+                                       : 1 / static_cast<Real>(last - first);
+          sum += weight * *column->second[order[i].second];
+        }
+        set(group + field, sum);
+      };
+      for (const char* field : {"within_variance", "mean_norm", "weight_norm", "cosine"}) {
+        average(field, false);
+      }
+      for (const char* field : {"classifier_accuracy", "ncc_accuracy", "agreement"}) {
+        average(field, true);
+      }
+      set(group + "quotient", out_.numbers[group + "within_variance"] /
+                                  static_cast<Real>(out_.numbers["nc1.between_trace"]));
+    }
   }
 
   const Samples& samples_;

@@ -1,6 +1,9 @@
 // The same samples give the same numbers, whatever way they take.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <numeric>
+
 #include "proto/convert/report.h"
 #include "tests/client/cli/cli.h"
 
@@ -99,6 +102,53 @@ TEST_P(CliNumbers, SevenStatesMergedReportAsTheWhole) {
   expect_same_numbers(whole, merged, allowed(GetParam()), kSecondPass);
   EXPECT_EQ(merged.world_size(), 7u);
   EXPECT_FALSE(merged.nc4().has_agreement());
+}
+
+TEST_P(CliNumbers, StandardErrorsOfAFileOfAnyOrder) {
+  const v1::Report whole = cli_report({"report", whole_file()});
+  EXPECT_FALSE(whole.nc1().has_quotient_standard_error());
+  const v1::Report report = cli_report({"report", whole_file(), "--standard-errors"});
+  const std::vector<std::string> added = {"nc1.pinv_standard_error", "nc1.quotient_standard_error",
+                                          "nc1.cdnv_standard_error", "nc1.jackknife_groups"};
+  expect_same_numbers(whole, report, allowed(GetParam()), added);
+  EXPECT_EQ(report.nc1().jackknife_groups(), 16u);
+  // Sorted by label, every group still has some of each class.
+  std::vector<size_t> order(kRows);
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, {}, [&](size_t row) { return samples_.labels[row]; });
+  std::vector<double> values;
+  std::vector<int32_t> labels;
+  for (const size_t row : order) {
+    const auto first = samples_.values.begin() + static_cast<ptrdiff_t>(row * samples_.dim);
+    values.insert(values.end(), first, first + static_cast<ptrdiff_t>(samples_.dim));
+    labels.push_back(samples_.labels[row]);
+  }
+  const auto sorted = test::make_samples(samples_.type, 7, samples_.dim, values, labels);
+  write_zip(folder_ / "sorted.npz", sample_entries(sorted, 0, kRows));
+  const v1::Report other =
+      cli_report({"report", (folder_ / "sorted.npz").string(), "--standard-errors"});
+  for (const v1::Nc1* nc1 : {&report.nc1(), &other.nc1()}) {
+    EXPECT_GT(nc1->pinv_standard_error(), 0.002 * nc1->pinv());
+    EXPECT_LT(nc1->pinv_standard_error(), 0.2 * nc1->pinv());
+    EXPECT_LT(nc1->quotient_standard_error(), 0.1 * nc1->quotient());
+    EXPECT_LT(nc1->cdnv_standard_error(), 0.1 * nc1->cdnv());
+  }
+}
+
+TEST_P(CliNumbers, StandardErrorsOfMergedStates) {
+  std::vector<std::string> arguments = {"merge"};
+  for (size_t i = 0; i < 9; ++i) {
+    const std::string file = (folder_ / ("part" + std::to_string(i) + ".npz")).string();
+    write_zip(file, sample_entries(samples_, 100 * i, 100));
+    arguments.push_back(file + ".ncstats");
+    cli_output({"stats", file, "--num-classes", "7", "-o", arguments.back()});
+  }
+  const v1::Report plain = cli_report(arguments);
+  arguments.push_back("--standard-errors");
+  const v1::Report report = cli_report(arguments);
+  EXPECT_EQ(report.nc1().jackknife_groups(), 9u);
+  EXPECT_GT(report.nc1().quotient_standard_error(), 0);
+  EXPECT_EQ(plain.nc1().quotient(), report.nc1().quotient());
 }
 
 TEST_P(CliNumbers, TheSameInputTwiceGivesTheSameBytes) {

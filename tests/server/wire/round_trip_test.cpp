@@ -1,6 +1,9 @@
 // Samples in, the report out: the same numbers as without a server.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <numeric>
 #include <thread>
 
 #include "tests/server/live_server.h"
@@ -92,7 +95,7 @@ TEST(RoundTrip, SameInputTwiceGivesTheSameBits) {
 
 // Streams the parts at the same time; the report, from whichever rank closed last.
 v1::Report stream_ranks(LiveServer& live, const Samples& samples, uint32_t ranks,
-                        const std::string& run) {
+                        const std::string& run, bool standard_errors = false) {
   const size_t part = samples.rows() / ranks;
   std::vector<std::thread> threads;
   std::vector<std::optional<v1::Closed>> closed(ranks);
@@ -101,6 +104,7 @@ v1::Report stream_ranks(LiveServer& live, const Samples& samples, uint32_t ranks
       v1::Open open = open_for(samples, run);
       open.set_rank(rank);
       open.set_world_size(ranks);
+      open.mutable_choices()->set_standard_errors(standard_errors);
       const auto stub = connect(live.server().grpc_address());
       closed[rank] = stream_all(*stub, open, samples.slice(rank * part, part), 40);
     });
@@ -132,6 +136,35 @@ TEST(Ranks, FourQuartersGiveTheNumbersOfOneStream) {
     // Ranks are merged in their own order, whichever comes first.
     EXPECT_EQ(comparable(parts), comparable(stream_ranks(live, samples, 4, "again")));
   }
+}
+
+TEST(Ranks, LeftOutInTurnGiveStandardErrors) {
+  LiveServer live;
+  const Samples samples = make_samples(800, 10, 4, DType::kFloat64, 14);
+  const v1::Report report = stream_ranks(live, samples, 8, "eight", true);
+  EXPECT_EQ(report.nc1().jackknife_groups(), 8u);
+  std::vector<double> left_out;
+  for (size_t rank = 0; rank < 8; ++rank) {
+    Samples others = samples.slice(0, rank * 100);
+    const Samples after = samples.slice((rank + 1) * 100, 700 - rank * 100);
+    others.features.insert(others.features.end(), after.features.begin(), after.features.end());
+    others.labels.insert(others.labels.end(), after.labels.begin(), after.labels.end());
+    left_out.push_back(local_report(others).nc1().cdnv());
+  }
+  const double mean = std::accumulate(left_out.begin(), left_out.end(), 0.0) / 8;
+  double squares = 0;
+  for (const double value : left_out) squares += (value - mean) * (value - mean);
+  const double expected = std::sqrt(squares * 7 / 8);
+  EXPECT_NEAR(report.nc1().cdnv_standard_error(), expected, 1e-8 * expected);
+
+  EXPECT_FALSE(stream_ranks(live, samples, 8, "plain").nc1().has_jackknife_groups());
+  EXPECT_EQ(stream_ranks(live, samples, 20, "twenty", true).nc1().jackknife_groups(), 16u);
+  const v1::Report few = stream_ranks(live, samples, 4, "four", true);
+  EXPECT_FALSE(few.nc1().has_cdnv_standard_error());
+  const auto reason = std::ranges::find(few.undefined(), "nc1.pinv_standard_error",
+                                        [](const v1::Undefined& entry) { return entry.metric(); });
+  ASSERT_NE(reason, few.undefined().end());
+  EXPECT_NE(reason->reason().find("at least 8 parts, got 4"), std::string::npos);
 }
 
 TEST(Ranks, RunsAndLayersDoNotMix) {

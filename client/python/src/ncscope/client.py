@@ -80,6 +80,7 @@ class Client:
         profile: str = "",
         spectrum: Literal["auto", "none", "leading", "all"] = "auto",
         exact_pairs: bool = False,
+        standard_errors: bool = False,
         resume: bool = False,
         options: StreamOptions | None = None,
     ) -> Stream:
@@ -98,8 +99,9 @@ class Client:
         `weighting` of the classes in the global mean and in S_B. `depth`: position of the layer
         in the network. `spectrum`: eigenvalues of S_W, S_B and S_T in the report, 64 "leading"
         ones, "all", "none", or "auto": leading where they cost little beside the samples.
-        `exact_pairs`: pair metrics from all pairs of classes, however many. `resume`: go on after
-        the batches that the server already has.
+        `exact_pairs`: pair metrics from all pairs of classes, however many.
+        `standard_errors`: of nc1.pinv, quotient and cdnv, by leaving out ranks in turn; needs 8
+        ranks. `resume`: go on after the batches that the server already has.
         """
         message = service_pb2.Open(
             key=_key(run, epoch, split, layer),
@@ -117,6 +119,7 @@ class Client:
             choices=types_pb2.ReportChoices(
                 spectrum=_choice("spectrum", spectrum, _SPECTRUM),
                 exact_pairs=exact_pairs,
+                standard_errors=standard_errors,
             ),
         )
         limits = options or StreamOptions(timeout=self.timeout)
