@@ -7,9 +7,6 @@
 
 namespace ncscope::blas {
 
-// Threads that a call of BLAS may use (OPENBLAS_NUM_THREADS, else the cores).
-inline int threads() { return openblas_get_num_threads(); }
-
 // BLAS counts in 32 bits; Device's checks and the tile sizes keep sizes below that.
 inline int size(size_t n) { return static_cast<int>(n); }
 

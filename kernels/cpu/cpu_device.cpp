@@ -4,8 +4,7 @@
 
 #include <fstream>
 
-#include "kernels/cpu/blas.h"
-#include "kernels/cpu/blas_advice.h"
+#include "kernels/cpu/blas_library.h"
 
 namespace ncscope {
 namespace {
@@ -39,8 +38,8 @@ DeviceInfo CpuDevice::info() const {
   info.backend = "cpu";
   info.name = processor_name();
   info.math = math_name(math());
-  info.libraries = {openblas_get_config(), lapack_version()};
-  info.advice = blas_advice();
+  info.libraries = {blas::version(), lapack_version()};
+  info.advice = blas::advice();
   info.parallelism = static_cast<uint32_t>(pool_->threads());
   return info;
 }

@@ -4,7 +4,7 @@
 #include <atomic>
 #include <exception>
 
-#include "kernels/cpu/blas.h"
+#include "kernels/cpu/blas_library.h"
 
 namespace ncscope {
 

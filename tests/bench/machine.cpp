@@ -9,13 +9,15 @@
 #include <vector>
 
 #include "kernels/cpu/blas.h"
+#include "kernels/cpu/blas_library.h"
 #include "tests/support/random.h"
 
 namespace ncscope::bench {
 
 void describe_machine() {
-  benchmark::AddCustomContext("openblas_core", openblas_get_corename());
-  benchmark::AddCustomContext("openblas_threads", std::to_string(blas::threads()));
+  benchmark::AddCustomContext("blas", blas::version());
+  benchmark::AddCustomContext("blas_kernels", blas::kernels());
+  benchmark::AddCustomContext("blas_threads", std::to_string(blas::threads()));
 }
 
 double sgemm_rate() {
