@@ -23,16 +23,36 @@ struct ReportCommand {
   std::string centers;  // file of the train split
 };
 
-// The state of the train split, of a file of `stats` or of samples.
-void read_centers(const ReportCommand& command, Device& device, measure::MeasureOptions& options) {
+// The keys by which an archive is read; what lies in .npy files is of the other samples.
+std::vector<std::string> keys_only(const std::vector<std::string>& choice) {
+  const bool key = choice.size() == 1 && !choice.front().ends_with(".npy");
+  return key ? choice : std::vector<std::string>{};
+}
+
+// Where the train samples lie: `file`, and of them features and labels alone matter.
+SampleOptions train_samples(const SampleOptions& others, const std::string& file) {
+  SampleOptions samples = others;
+  samples.files = {file};
+  samples.features = keys_only(others.features);
+  samples.labels = keys_only(others.labels);
+  samples.predictions.clear();
+  samples.weight.clear();
+  samples.bias.clear();
+  return samples;
+}
+
+// The state of the train split, of a file of `stats` or of samples. Its K is that of the other
+// samples' classifier where none is given.
+void read_centers(const ReportCommand& command, const files::SampleSet& set, Device& device,
+                  measure::MeasureOptions& options) {
   StatisticsBundle bundle;
   if (std::filesystem::path(command.centers).extension() == ".ncstats") {
     bundle = load_statistics(command.centers);
   } else {
-    SampleOptions samples = command.samples;
-    samples.files = {command.centers};
+    const SampleOptions samples = train_samples(command.samples, command.centers);
     measure::MeasureOptions train;
     apply_sample_options(samples, train);
+    if (!train.num_classes && set.classifier()) train.num_classes = set.classifier()->num_classes;
     bundle = measure::local_statistics(device, files::SampleSet(sample_sources(samples)), train);
   }
   if (bundle.statistics.samples == 0) throw InvalidArgument(command.centers + ": has no samples");
@@ -54,7 +74,7 @@ v1::Report computed_report(const ReportCommand& command) {
     return measure::remote_report(client, set, options, [&](uint64_t n) { progress.update(n); });
   }
   const auto device = open_device(command.compute.device);
-  if (!command.centers.empty()) read_centers(command, *device, options);
+  if (!command.centers.empty()) read_centers(command, set, *device, options);
   Progress progress("reading", 2 * set.samples());
   return measure::local_report(*device, set, options, [&](uint64_t n) { progress.update(n); });
 }

@@ -186,7 +186,7 @@ struct Sampled {
   std::string_view pairs;
 };
 
-constexpr std::array<Sampled, 10> kSampled{{
+constexpr std::array<Sampled, 8> kSampled{{
     {"nc1.cdnv", "nc1.cdnv_sampling_error", "nc1.sampled_pairs"},
     {"nc1.cdnv_fourth", "nc1.cdnv_fourth_sampling_error", "nc1.sampled_pairs"},
     {"nc2.means.max_angle", "nc2.means.max_angle_standard_error", "nc2.means.sampled_pairs"},
@@ -194,15 +194,11 @@ constexpr std::array<Sampled, 10> kSampled{{
      "nc2.means.sampled_pairs"},
     {"nc2.means.uniformity_log_mean", "nc2.means.uniformity_log_standard_error",
      "nc2.means.sampled_pairs"},
-    {"nc2.means.uniformity_riesz_mean", "nc2.means.uniformity_riesz_standard_error",
-     "nc2.means.sampled_pairs"},
     {"nc2.classifier.max_angle", "nc2.classifier.max_angle_standard_error",
      "nc2.classifier.sampled_pairs"},
     {"nc2.classifier.uniformity_distance_mean", "nc2.classifier.uniformity_distance_standard_error",
      "nc2.classifier.sampled_pairs"},
     {"nc2.classifier.uniformity_log_mean", "nc2.classifier.uniformity_log_standard_error",
-     "nc2.classifier.sampled_pairs"},
-    {"nc2.classifier.uniformity_riesz_mean", "nc2.classifier.uniformity_riesz_standard_error",
      "nc2.classifier.sampled_pairs"},
 }};
 

@@ -67,11 +67,6 @@ double unit_square(const double* x, double x_norm, const double* y, double y_nor
   return residual / y_norm / y_norm;
 }
 
-double riesz_of(const RieszPower& power, double square) {
-  const double ratio = power.ideal_square / square;
-  return std::pow(ratio, static_cast<double>(power.whole) + (power.odd ? 0.5 : 0));
-}
-
 void add(double value, Moments& moments) {
   ++moments.count;
   const double delta = value - moments.mean;
@@ -93,13 +88,7 @@ void keep_first(const PairExtreme& pair, std::optional<PairExtreme>& into) {
 class PairSampler {
  public:
   PairSampler(const CenteredRows& rows, const PairInput& input)
-      : rows_(rows),
-        input_(input),
-        p_(input.rows.rows),
-        dim_(input.rows.cols),
-        riesz_power_(riesz_power(p_, dim_)),
-        x_(dim_),
-        y_(dim_) {
+      : rows_(rows), input_(input), p_(input.rows.rows), dim_(input.rows.cols), x_(dim_), y_(dim_) {
     std::vector<double> inverse_norms(p_);
     for (size_t c = 0; c < p_; ++c) {
       norms_.push_back(std::sqrt(input.squared_norms[c]));
@@ -126,7 +115,6 @@ class PairSampler {
     sampling.cdnv_fourth_error = standard_error(fourth_);
     sampling.distance_error = standard_error(out_.unit_distance);
     sampling.log_error = standard_error(out_.unit_log);
-    sampling.riesz_error = standard_error(out_.unit_riesz);
     out_.max_angle_sum = angle_.mean * static_cast<double>(angle_.count);
     out_.cdnv_sum = cdnv_.mean * static_cast<double>(cdnv_.count);
     out_.cdnv_fourth_sum = fourth_.mean * static_cast<double>(fourth_.count);
@@ -169,14 +157,12 @@ class PairSampler {
       return;
     }
     add(-0.5 * std::log(square), out_.unit_log);
-    add(riesz_of(riesz_power_, square), out_.unit_riesz);
   }
 
   const CenteredRows& rows_;
   const PairInput& input_;
   size_t p_;
   size_t dim_;
-  RieszPower riesz_power_;
   std::vector<double> norms_;       // [P]
   std::vector<double> directions_;  // [P]
   std::vector<double> x_;           // [d] the shorter row of a pair

@@ -24,7 +24,6 @@ struct PairSampling {
   double cdnv_fourth_error = 0;
   double distance_error = 0;  // of unit rows
   double log_error = 0;
-  double riesz_error = 0;  // beside the kernel's value on a simplex
 };
 
 // Sums over all pairs, or over those of a sample.

@@ -30,8 +30,7 @@ void set_scaled(const std::string& path, double scaled, double root, int times,
 }
 
 // From moments beside the kernel's value on a simplex, of s > 0.
-void set_riesz(const EtfVectors& vectors, const Moments& riesz, std::optional<double> error,
-               ReportValues& out) {
+void set_riesz(const EtfVectors& vectors, const Moments& riesz, ReportValues& out) {
   const std::string path = std::string(vectors.group) + ".uniformity_riesz";
   const double s = static_cast<double>(vectors.dim - 2);
   // The root of the value on a simplex, D^2 = ideal_square.
@@ -40,7 +39,6 @@ void set_riesz(const EtfVectors& vectors, const Moments& riesz, std::optional<do
                              " is outside the range of float64";
   set_scaled(path + "_mean", riesz.mean, root, 2, reason, out);
   set_scaled(path + "_var", riesz.variance(), root, 4, reason, out);
-  if (error) set_scaled(path + "_standard_error", *error, root, 2, reason, out);
 }
 
 }  // namespace
@@ -78,8 +76,12 @@ void uniformity(const EtfVectors& vectors, const PairMetrics& metrics, ReportVal
     return;
   }
   set_moments(vectors, "log", pairs.unit_log, error(&PairSampling::log_error), out);
-  if (vectors.dim > 2) {
-    set_riesz(vectors, pairs.unit_riesz, error(&PairSampling::riesz_error), out);
+  if (vectors.dim <= 2) return;
+  if (metrics.sampling) {
+    undefined_fields(out, vectors.group, {"uniformity_riesz_mean", "uniformity_riesz_var"},
+                     "the closest pairs decide it: " + needs_all_pairs(*metrics.sampling));
+  } else {
+    set_riesz(vectors, pairs.unit_riesz, out);
   }
 }
 

@@ -75,11 +75,31 @@ TEST_P(CliNumbers, CentersOfTrainFromSamplesOrAState) {
   const v1::Report own = cli_report({"report", test, "--split", "test"});
   EXPECT_EQ(own.nc4().centers().split(), "test");
   EXPECT_FALSE(own.has_test_collapse());
+  // Arrays of the test samples in files of their own are not those of train.
+  std::vector<std::string> arrays = {"report", "--centers", train};
+  auto own_entries = sample_entries(samples_, 600, kRows - 600);
+  for (auto& entry : classifier_entries(samples_)) own_entries.push_back(std::move(entry));
+  for (const ZipEntry& entry : own_entries) {
+    write_file(folder_ / entry.name, entry.bytes);
+    const std::string key = entry.name.substr(0, entry.name.size() - 4);
+    arrays.insert(arrays.end(), {"--" + key, (folder_ / entry.name).string()});
+  }
+  expect_same_numbers(report, cli_report(arrays), 0);
   // About themselves, weak and strong are one number.
   const v1::Report same = cli_report({"report", train, "--centers", train});
   EXPECT_NEAR(same.test_collapse().strong(), same.test_collapse().weak(),
               1e-12 * same.test_collapse().weak());
   expect_refusal(run_cli({"report", train, "--centers", state, "--num-classes", "9"}), 1, "K = 9");
+}
+
+TEST_P(CliNumbers, CentersOfTrainThatLacksTheLastClass) {
+  test::Samples train = samples_;
+  std::ranges::replace(train.labels, 6, 5);
+  write_zip(folder_ / "train.npz", sample_entries(train, 0, 600));
+  const v1::Report report =
+      cli_report({"report", whole_file(), "--centers", (folder_ / "train.npz").string()});
+  EXPECT_EQ(report.data().num_classes(), 7u);
+  EXPECT_TRUE(report.nc4().has_agreement());
 }
 
 TEST_P(CliNumbers, ShardsReportAsTheWhole) {
