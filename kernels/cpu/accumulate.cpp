@@ -104,12 +104,12 @@ void CpuDevice::do_flush(ClassSums& sums) {
   settle_waiting(*pool_, sums);
   double* const scatter = sums.scatter.as<double>();
   if (sums.compute == DType::kFloat64) {
-    add_scatter(sums.tile.as<double>(), sums.tile_fill, sums.dim, scatter);
+    add_scatter(*pool_, sums.tile.as<double>(), sums.tile_fill, sums.dim, scatter);
   } else if (products_fit(sums.tile_square)) {
     add_scatter(*pool_, sums.tile.as<float>(), sums.tile_fill, sums.dim, sums.partial.as<float>(),
                 scatter);
   } else {
-    add_scatter_wide(sums.tile.as<float>(), sums.tile_fill, sums.dim, scatter);
+    add_scatter_wide(*pool_, sums.tile.as<float>(), sums.tile_fill, sums.dim, scatter);
   }
   sums.tile_fill = 0;
   sums.tile_square = 0;

@@ -8,8 +8,8 @@
 #include <limits>
 
 #include "kernels/cpu/argmax_row.h"
-#include "kernels/cpu/blas.h"
 #include "kernels/cpu/cpu_device.h"
+#include "kernels/cpu/products.h"
 #include "kernels/score_error.h"
 
 namespace ncscope {
@@ -125,8 +125,8 @@ class ArgmaxSweep {
     for (size_t c0 = 0; c0 < scores_.rows.rows; c0 += tile_classes_) {
       const size_t classes = std::min(tile_classes_, scores_.rows.rows - c0);
       load_classes(c0, classes);
-      blas::gemm(false, true, count, classes, dim_, T{1}, rows_.data(), dim_, classes_.data(), dim_,
-                 T{0}, dots_.data(), classes);
+      products::gemm(pool_, false, true, count, classes, dim_, T{1}, rows_.data(), dim_,
+                     classes_.data(), dim_, T{0}, dots_.data(), classes);
       for_row_tasks(count, [&](size_t begin, size_t end) {
         for (size_t i = begin; i < end; ++i) body(i, c0, classes, dots_.data() + i * classes);
       });

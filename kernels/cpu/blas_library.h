@@ -6,8 +6,12 @@
 
 namespace ncscope::blas {
 
-// Threads that a call may use: what the library's environment variable says, else the cores.
-int threads();
+// Threads that the library would take: what its environment variable says, else the cores. From the
+// first call on it takes one, so that tasks of ours may call it: products.h.
+int take_threads();
+
+// Threads of one call from now on, in the whole process.
+void set_threads(int count);
 
 // Name and version.
 std::string version();

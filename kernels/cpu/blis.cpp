@@ -10,19 +10,25 @@ namespace ncscope::blas {
 namespace {
 
 // Left to itself BLIS takes one.
-int chosen_threads() {
+int wanted_threads() {
   const bool said =
       std::getenv("BLIS_NUM_THREADS") != nullptr || std::getenv("OMP_NUM_THREADS") != nullptr;
-  if (!said) bli_thread_set_num_threads(std::max(1U, std::thread::hardware_concurrency()));
-  return static_cast<int>(std::max<dim_t>(1, bli_thread_get_num_threads()));
+  const auto cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  return said ? static_cast<int>(std::max<dim_t>(1, bli_thread_get_num_threads())) : cores;
 }
 
 }  // namespace
 
-int threads() {
-  static const int count = chosen_threads();
+int take_threads() {
+  static const int count = [] {
+    const int all = wanted_threads();
+    set_threads(1);
+    return all;
+  }();
   return count;
 }
+
+void set_threads(int count) { bli_thread_set_num_threads(count); }
 
 std::string version() { return std::string("BLIS ") + bli_info_get_version_str(); }
 

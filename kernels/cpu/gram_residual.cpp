@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/cpu/blas.h"
 #include "kernels/cpu/cpu_device.h"
+#include "kernels/cpu/products.h"
 #include "kernels/cpu/simd.h"
 
 namespace ncscope {
@@ -20,8 +20,8 @@ double CpuDevice::do_gram_residual(ConstMatrix a, ConstMatrix b, double alpha) {
     const size_t rows = std::min(kPanelSize, p - r0);
     for (size_t c0 = 0; c0 < p; c0 += kPanelSize) {
       const size_t cols = std::min(kPanelSize, p - c0);
-      blas::gemm(false, true, rows, cols, a.cols, 1.0, a.row(r0), a.stride, b.row(c0), b.stride,
-                 0.0, panel.data(), cols);
+      products::gemm(*pool_, false, true, rows, cols, a.cols, 1.0, a.row(r0), a.stride, b.row(c0),
+                     b.stride, 0.0, panel.data(), cols);
       constexpr size_t kStep = 16;
       pool_->run((rows + kStep - 1) / kStep, [&](size_t step) {
         const size_t last = std::min(rows, (step + 1) * kStep);

@@ -7,6 +7,7 @@
 
 #include "kernels/cpu/blas.h"
 #include "kernels/cpu/cpu_device.h"
+#include "kernels/cpu/products.h"
 #include "kernels/errors.h"
 
 namespace ncscope {
@@ -47,13 +48,13 @@ void CpuDevice::do_gemm(bool transpose_a, bool transpose_b, double alpha, ConstM
     multiply_vector(transpose_a, alpha, a, b.data, transpose_b ? 1 : b.stride, beta, c);
     return;
   }
-  blas::gemm(transpose_a, transpose_b, c.rows, c.cols, inner, alpha, a.data, a.stride, b.data,
-             b.stride, beta, c.data, c.stride);
+  products::gemm(*pool_, transpose_a, transpose_b, c.rows, c.cols, inner, alpha, a.data, a.stride,
+                 b.data, b.stride, beta, c.data, c.stride);
 }
 
 void CpuDevice::do_syrk(bool transpose, double alpha, ConstMatrix a, double beta, Matrix c) {
-  blas::syrk_upper(transpose, c.rows, transpose ? a.rows : a.cols, alpha, a.data, a.stride, beta,
-                   c.data, c.stride);
+  products::syrk_upper(*pool_, transpose, c.rows, transpose ? a.rows : a.cols, alpha, a.data,
+                       a.stride, beta, c.data, c.stride);
   pool_->run((c.rows + kMirrorTile - 1) / kMirrorTile,
              [&](size_t block) { mirror_block(c, block); });
 }
@@ -71,15 +72,8 @@ bool CpuDevice::do_cholesky(Matrix a) {
 }
 
 void CpuDevice::do_cholesky_solve(ConstMatrix factor, Matrix b) {
-  for (const CBLAS_TRANSPOSE op : {CblasNoTrans, CblasTrans}) {
-    if (b.cols == 1) {
-      cblas_dtrsv(CblasRowMajor, CblasLower, op, CblasNonUnit, blas::size(b.rows), factor.data,
-                  blas::stride(factor.stride), b.data, blas::stride(b.stride));
-      continue;
-    }
-    cblas_dtrsm(CblasRowMajor, CblasLeft, CblasLower, op, CblasNonUnit, blas::size(b.rows),
-                blas::size(b.cols), 1.0, factor.data, blas::stride(factor.stride), b.data,
-                blas::stride(b.stride));
+  for (const bool transpose : {false, true}) {
+    products::triangular_solve(*pool_, transpose, factor, b);
   }
 }
 
@@ -92,9 +86,9 @@ std::vector<double> CpuDevice::do_eigh(Matrix a, bool with_vectors) {
   }
   std::vector<double> values(a.rows);
   // Checks for NaN first, and answers -5 where there is one.
-  const lapack_int info = LAPACKE_dsyevd(LAPACK_COL_MAJOR, with_vectors ? 'V' : 'N', 'L',
-                                         blas::size(a.rows), a.data, blas::stride(a.stride),
-                                         values.data());
+  const lapack_int info =
+      LAPACKE_dsyevd(LAPACK_COL_MAJOR, with_vectors ? 'V' : 'N', 'L', blas::size(a.rows), a.data,
+                     blas::stride(a.stride), values.data());
   if (info == -5) throw NumericalError("eigh: the matrix holds a NaN");
   if (info == LAPACK_WORK_MEMORY_ERROR) throw OutOfMemory("eigh: no memory for the workspace");
   if (info < 0) throw DeviceError("eigh: dsyevd refused argument " + std::to_string(-info));

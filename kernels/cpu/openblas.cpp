@@ -4,7 +4,16 @@
 
 namespace ncscope::blas {
 
-int threads() { return openblas_get_num_threads(); }
+int take_threads() {
+  static const int count = [] {
+    const int all = openblas_get_num_threads();
+    set_threads(1);
+    return all;
+  }();
+  return count;
+}
+
+void set_threads(int count) { openblas_set_num_threads(count); }
 
 std::string version() { return openblas_get_config(); }
 

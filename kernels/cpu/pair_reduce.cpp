@@ -4,11 +4,11 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/cpu/blas.h"
 #include "kernels/cpu/cpu_device.h"
 #include "kernels/cpu/pair_merge.h"
 #include "kernels/cpu/pair_row.h"
 #include "kernels/cpu/pair_uniformity.h"
+#include "kernels/cpu/products.h"
 #include "kernels/cpu/simd.h"
 
 namespace ncscope {
@@ -73,8 +73,8 @@ class PairSweep {
     const ConstMatrix& given = input_.products;
     if (given.data != nullptr) return {given.row(r0) + c0, rows, cols, given.stride};
     const ConstMatrix& x = input_.rows;
-    blas::gemm(false, true, rows, cols, x.cols, 1.0, x.row(r0), x.stride, x.row(c0), x.stride, 0.0,
-               panel, cols);
+    products::gemm(pool_, false, true, rows, cols, x.cols, 1.0, x.row(r0), x.stride, x.row(c0),
+                   x.stride, 0.0, panel, cols);
     return {panel, rows, cols};
   }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "kernels/cpu/blas.h"
+#include "kernels/cpu/products.h"
 #include "kernels/cpu/simd.h"
 
 namespace ncscope {
@@ -17,7 +17,7 @@ NCSCOPE_CLONES void add_row(const float* in, size_t n, double* out) {
 
 void add_scatter(ThreadPool& pool, const float* tile, size_t rows, size_t dim, float* partial,
                  double* scatter) {
-  blas::syrk_upper(true, dim, rows, 1.0F, tile, dim, 0.0F, partial, dim);
+  products::syrk_upper(pool, true, dim, rows, 1.0F, tile, dim, 0.0F, partial, dim);
   // Pieces of equal size in rows, not in elements: later ones are shorter, which evens out.
   constexpr size_t kRows = 16;
   pool.run((dim + kRows - 1) / kRows, [&](size_t piece) {
@@ -28,17 +28,18 @@ void add_scatter(ThreadPool& pool, const float* tile, size_t rows, size_t dim, f
   });
 }
 
-void add_scatter(const double* tile, size_t rows, size_t dim, double* scatter) {
-  blas::syrk_upper(true, dim, rows, 1.0, tile, dim, 1.0, scatter, dim);
+void add_scatter(ThreadPool& pool, const double* tile, size_t rows, size_t dim, double* scatter) {
+  products::syrk_upper(pool, true, dim, rows, 1.0, tile, dim, 1.0, scatter, dim);
 }
 
-void add_scatter_wide(const float* tile, size_t rows, size_t dim, double* scatter) {
+void add_scatter_wide(ThreadPool& pool, const float* tile, size_t rows, size_t dim,
+                      double* scatter) {
   constexpr size_t kRows = 128;
   std::vector<double> block;
   for (size_t first = 0; first < rows; first += kRows) {
     const size_t count = std::min(kRows, rows - first);
     block.assign(tile + first * dim, tile + (first + count) * dim);
-    add_scatter(block.data(), count, dim, scatter);
+    add_scatter(pool, block.data(), count, dim, scatter);
   }
 }
 

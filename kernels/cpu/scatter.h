@@ -11,9 +11,10 @@ namespace ncscope {
 // a tile are summed in float, in `partial` [dim, dim], and tiles are summed in double.
 void add_scatter(ThreadPool& pool, const float* tile, size_t rows, size_t dim, float* partial,
                  double* scatter);
-void add_scatter(const double* tile, size_t rows, size_t dim, double* scatter);
+void add_scatter(ThreadPool& pool, const double* tile, size_t rows, size_t dim, double* scatter);
 
 // The same with products of floats in double.
-void add_scatter_wide(const float* tile, size_t rows, size_t dim, double* scatter);
+void add_scatter_wide(ThreadPool& pool, const float* tile, size_t rows, size_t dim,
+                      double* scatter);
 
 }  // namespace ncscope

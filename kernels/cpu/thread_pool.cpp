@@ -36,7 +36,7 @@ std::shared_ptr<ThreadPool> ThreadPool::shared() {
   const std::lock_guard lock(mutex);
   std::shared_ptr<ThreadPool> pool = held.lock();
   if (!pool) {
-    pool = std::make_shared<ThreadPool>(static_cast<size_t>(blas::threads()));
+    pool = std::make_shared<ThreadPool>(static_cast<size_t>(blas::take_threads()));
     held = pool;
   }
   return pool;

@@ -19,7 +19,8 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  // The pool of this process, with as many threads as BLAS uses. It lives while someone holds it.
+  // The pool of this process, with as many threads as BLAS would take. It lives while someone holds
+  // it.
   static std::shared_ptr<ThreadPool> shared();
 
   size_t threads() const { return workers_.size() + 1; }

@@ -17,7 +17,7 @@ namespace ncscope::bench {
 void describe_machine() {
   benchmark::AddCustomContext("blas", blas::version());
   benchmark::AddCustomContext("blas_kernels", blas::kernels());
-  benchmark::AddCustomContext("blas_threads", std::to_string(blas::threads()));
+  benchmark::AddCustomContext("blas_threads", std::to_string(blas::take_threads()));
 }
 
 double sgemm_rate() {
@@ -27,11 +27,13 @@ double sgemm_rate() {
   for (float& x : a) x = static_cast<float>(random.uniform());
   std::vector<float> c(n * n);
   double best = 0;
+  blas::set_threads(blas::take_threads());
   for (int round = 0; round < 6; ++round) {
     const double start = now_s();
     blas::gemm(false, false, n, n, n, 1.0F, a.data(), n, a.data(), n, 0.0F, c.data(), n);
     best = std::max(best, 2.0 * n * n * n / (now_s() - start));
   }
+  blas::set_threads(1);
   return best;
 }
 
