@@ -32,8 +32,9 @@ Spectrum parse_spectrum(std::string_view name);
 struct ReportOptions {
   Weighting weighting = Weighting::kUniform;
   Spectrum spectrum = Spectrum::kAuto;
-  bool exact_pairs = false;      // all pairs of classes, however many there are
-  bool standard_errors = false;  // of NC1, by add_standard_errors()
+  bool standard_errors = false;     // of NC1, by add_standard_errors()
+  bool exact_pairs = false;         // all pairs of classes, however many there are
+  bool one_vs_rest_margin = false;  // of NC2, for up to 20,000 classes
 
   bool operator==(const ReportOptions&) const = default;
 };

@@ -70,18 +70,26 @@ const BetweenSpectrum& Analysis::between() {
   return *between_;
 }
 
+PairInput Analysis::mean_pair_input() const {
+  PairInput input;
+  input.rows = centered_means_;
+  input.squared_norms = squared_mean_norms_;
+  input.within_variances = within_variances_;
+  input.resolution = mean_resolution_;
+  input.etf_scale = mean_etf_inner_;
+  return input;
+}
+
+CenteredRows Analysis::host_means() const {
+  return {{statistics_.means.data(), present(), dim()}, global_mean_};
+}
+
 const PairMetrics& Analysis::mean_pairs() {
   if (!mean_pairs_) {
-    PairInput input;
-    input.rows = centered_means_;
-    input.squared_norms = squared_mean_norms_;
-    input.within_variances = within_variances_;
-    input.resolution = mean_resolution_;
-    input.etf_scale = mean_etf_inner_;
+    PairInput input = mean_pair_input();
     mean_products_ = small_products(device_, centered_means_);
     input.products = mean_products_;
-    const CenteredRows rows = {{statistics_.means.data(), present(), dim()}, global_mean_};
-    mean_pairs_ = pair_metrics(device_, rows, input, options_.exact_pairs);
+    mean_pairs_ = pair_metrics(device_, host_means(), input, options_.exact_pairs);
   }
   return *mean_pairs_;
 }

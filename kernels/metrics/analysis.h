@@ -32,6 +32,7 @@ class Analysis {
 
   Spectrum spectrum() const { return options_.spectrum; }  // which eigenvalues are asked for
   bool exact_pairs() const { return options_.exact_pairs; }
+  bool one_vs_rest_margin() const { return options_.one_vs_rest_margin; }
 
   size_t present() const { return statistics_.present(); }               // P
   size_t dim() const { return statistics_.dim; }                         // d
@@ -54,8 +55,10 @@ class Analysis {
   // Why metrics of the spread within classes have none: every class has a single sample.
   const std::optional<std::string>& no_within() const { return no_within_; }
 
-  const BetweenSpectrum& between();  // of S_B; throws where no_between()
-  const PairMetrics& mean_pairs();   // of the rows of M; throws for P < 2
+  const BetweenSpectrum& between();   // of S_B; throws where no_between()
+  const PairMetrics& mean_pairs();    // of the rows of M; throws for P < 2
+  PairInput mean_pair_input() const;  // the rows of M, without their products
+  CenteredRows host_means() const;    // the rows of M in host memory
 
   // These need a classifier.
   const Duality& duality();

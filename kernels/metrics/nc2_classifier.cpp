@@ -4,6 +4,7 @@
 
 #include "kernels/metrics/etf.h"
 #include "kernels/metrics/metrics.h"
+#include "kernels/metrics/one_vs_rest_margin.h"
 #include "kernels/metrics/vector_stats.h"
 
 namespace ncscope::metrics {
@@ -48,7 +49,9 @@ void nc2_classifier(Analysis& analysis, ReportValues& out) {
     if (++zeros == 1) vectors.zero = static_cast<uint32_t>(c);
   }
   if (zeros == count) {
-    etf_metrics_undefined(vectors, "all rows of the classifier are equal", out);
+    const std::string reason = "all rows of the classifier are equal";
+    etf_metrics_undefined(vectors, reason, out);
+    if (analysis.one_vs_rest_margin()) one_vs_rest_margin_undefined(vectors, reason, out);
     return;
   }
   vectors.etf_inner = etf_inner(device, rows, squared_norms);
@@ -61,6 +64,7 @@ void nc2_classifier(Analysis& analysis, ReportValues& out) {
   const CenteredRows host = {{classifier->weight.data(), count, classifier->dim},
                              analysis.weight_mean()};
   etf_metrics(vectors, pair_metrics(device, host, input, analysis.exact_pairs()), out);
+  if (analysis.one_vs_rest_margin()) one_vs_rest_margin(device, vectors, host, input, out);
 }
 
 }  // namespace ncscope::metrics

@@ -1,6 +1,7 @@
 // nc2.means.*: the centred class means approach a simplex ETF (arXiv 2008.08186, 2206.04041).
 #include "kernels/metrics/etf.h"
 #include "kernels/metrics/metrics.h"
+#include "kernels/metrics/one_vs_rest_margin.h"
 
 namespace ncscope::metrics {
 
@@ -23,9 +24,14 @@ void nc2_means(Analysis& analysis, ReportValues& out) {
   }
   if (const auto& reason = analysis.no_between()) {
     etf_metrics_undefined(vectors, *reason, out);
+    if (analysis.one_vs_rest_margin()) one_vs_rest_margin_undefined(vectors, *reason, out);
     return;
   }
   etf_metrics(vectors, analysis.mean_pairs(), out);
+  if (analysis.one_vs_rest_margin()) {
+    one_vs_rest_margin(analysis.device(), vectors, analysis.host_means(),
+                       analysis.mean_pair_input(), out);
+  }
 }
 
 }  // namespace ncscope::metrics
