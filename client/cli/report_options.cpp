@@ -94,6 +94,10 @@ void add_compute_options(CLI::App& command, ComputeOptions& options) {
                 "of nc1.pinv, quotient and cdnv, by leaving out files, ranks or blocks of rows in"
                 " turn")
       ->group("Computation");
+  command
+      .add_flag("--margin", options.one_vs_rest_margin,
+                "one_vs_rest_margin of means and classifier, for up to 20,000 classes")
+      ->group("Computation");
   command.add_option("--profile", options.profile, "conventions of the numbers: default")
       ->type_name("")
       ->check(CLI::IsMember({"default"}))
@@ -140,6 +144,7 @@ void apply_compute_options(const ComputeOptions& options, measure::MeasureOption
   out.report.spectrum = parse_spectrum(options.spectrum);
   out.report.exact_pairs = options.exact_pairs;
   out.report.standard_errors = options.standard_errors;
+  out.report.one_vs_rest_margin = options.one_vs_rest_margin;
 }
 
 void apply_series_options(const SeriesOptions& options, const std::string& default_run,

@@ -33,6 +33,7 @@ struct ComputeOptions {
   std::string spectrum = "auto";
   bool exact_pairs = false;
   bool standard_errors = false;
+  bool one_vs_rest_margin = false;
   std::string profile = "default";
 };
 

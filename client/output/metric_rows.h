@@ -28,7 +28,7 @@ inline constexpr std::array<MetricRow, 13> kNc1Rows{{
     {"condition", "", "largest / smallest eigenvalue of S_B kept"},
 }};
 
-inline constexpr std::array<MetricRow, 13> kNc2Rows{{
+inline constexpr std::array<MetricRow, 15> kNc2Rows{{
     {"equinorm", "0", "std / mean of the norms"},
     {"equinorm_raw", "0", "the same before centring"},
     {"equiangular", "0", "std over pairs of the cosine"},
@@ -42,6 +42,8 @@ inline constexpr std::array<MetricRow, 13> kNc2Rows{{
     {"uniformity_log_var", "0", "variance of the same"},
     {"uniformity_riesz_mean", "", "mean over pairs of sign(s) D^-s, s = d - 2"},
     {"uniformity_riesz_var", "0", "variance of the same"},
+    {"one_vs_rest_margin", "P/(P-1)", "smallest distance of a unit row to the hull of the others"},
+    {"one_vs_rest_margin_gap", "", "how far below it the true one may be"},
 }};
 
 inline constexpr std::array<MetricRow, 8> kNc3Rows{{

@@ -71,8 +71,10 @@ std::string header_lines(const v1::Report& report, const Style& style) {
 }
 
 std::string ideal_text(std::string_view ideal, size_t vectors) {
-  if (ideal != "-1/(P-1)") return std::string(ideal);
-  return vectors < 2 ? "" : short_number(-1.0 / static_cast<double>(vectors - 1), kDigits);
+  if (!ideal.ends_with("/(P-1)")) return std::string(ideal);
+  if (vectors < 2) return "";
+  const auto p = static_cast<double>(vectors);
+  return short_number((ideal == "P/(P-1)" ? p : -1) / (p - 1), kDigits);
 }
 
 // The pair of classes that a metric singles out.

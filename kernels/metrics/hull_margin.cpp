@@ -157,6 +157,7 @@ class MarginRounds {
     for (size_t i = 0; i < working.size(); ++i) {
       if (nearest.weights[i] > 0) search.atoms.push_back({working[i].row, nearest.weights[i]});
     }
+    if (search.atoms.empty()) return false;  // what is not finite has no weights
     const double value = distance(search.row, search.atoms, points.data());
     if (value < margin_.value) {
       margin_.value = value;

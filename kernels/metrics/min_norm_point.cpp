@@ -106,6 +106,7 @@ class Wolfe {
   MinNormPoint run(std::span<const double> start) {
     begin(start);
     MinNormPoint out;
+    out.weights = weights_of_all();
     double shortest = std::numeric_limits<double>::infinity();
     for (size_t step = 0; step < 4 * gram_.rows + 16; ++step) {
       const std::vector<double> along = products();

@@ -68,6 +68,7 @@ void apply_choices(const v1::ReportChoices& choices, ReportOptions& options) {
   }
   options.exact_pairs = choices.exact_pairs();
   options.standard_errors = choices.standard_errors();
+  options.one_vs_rest_margin = choices.one_vs_rest_margin();
 }
 
 v1::ReportChoices choices_of(const ReportOptions& options) {
@@ -87,6 +88,7 @@ v1::ReportChoices choices_of(const ReportOptions& options) {
   }
   choices.set_exact_pairs(options.exact_pairs);
   choices.set_standard_errors(options.standard_errors);
+  choices.set_one_vs_rest_margin(options.one_vs_rest_margin);
   return choices;
 }
 

@@ -57,6 +57,21 @@ void finalize(benchmark::State& bench) {
   bench.counters["peak_memory_mib"] = peak_memory_bytes() / 1048576.0;
 }
 
+// A report with the one-vs-rest margin of the means.
+void finalize_with_margin(benchmark::State& bench) {
+  const auto device = make_device(Backend::kCpu);
+  const FinalizeInput input =
+      finalize_input(static_cast<size_t>(bench.range(0)), static_cast<size_t>(bench.range(1)));
+  ReportOptions options;
+  options.one_vs_rest_margin = true;
+  ReportValues report;
+  for (auto _ : bench) {
+    report = compute_report(*device, input.statistics, nullptr, nullptr, options);
+  }
+  bench.counters["margin"] = *report.number("nc2.means.one_vs_rest_margin");
+  bench.counters["gap"] = *report.number("nc2.means.one_vs_rest_margin_gap");
+}
+
 // S_B [d, d], uniform weighting.
 std::vector<double> between_scatter(const Statistics& s) {
   const size_t dim = s.dim, classes = s.present();
@@ -128,6 +143,14 @@ BENCHMARK(finalize)
     ->ArgsProduct({{2048}, {1000}, {0, 1}})
     ->ArgsProduct({{1024}, {30000}, {0, 1}})
     ->ArgNames({"d", "K", "classifier"})
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+
+BENCHMARK(finalize_with_margin)
+    ->Args({2048, 1000})
+    ->Args({512, 10000})
+    ->ArgNames({"d", "K"})
+    ->Iterations(1)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
 

@@ -90,6 +90,10 @@ TEST(ReportFields, OfWholeReports) {
   expect_fields(report);
   EXPECT_TRUE(report.undefined().empty());
   EXPECT_GT(report.numbers().size(), 30u);
+  ReportOptions options;
+  options.one_vs_rest_margin = true;
+  const Statistics statistics = accumulate_rows(*device, samples, 0, samples.rows());
+  expect_fields(compute_report(*device, statistics, &classifier, nullptr, options));
   EXPECT_EQ(report.columns().size(), 11u);  // all of ClassReport
   EXPECT_EQ(v1::ClassReport::descriptor()->field_count(), 11);
 }
@@ -115,8 +119,10 @@ TEST(ReportFields, OfReasonsForDegenerateData) {
       expect_fields(report);
       EXPECT_FALSE(report.undefined().empty());
     }
+    ReportOptions options;
+    options.one_vs_rest_margin = true;
     expect_fields(compute_report(*device, accumulate_rows(*device, samples, 0, samples.rows()),
-                                 nullptr, nullptr, {}));
+                                 nullptr, nullptr, options));
   }
 }
 

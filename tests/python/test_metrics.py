@@ -107,6 +107,29 @@ def test_eigenvalues_are_those_asked_for(client, run_name):
     assert "not asked for" in report.why("spectrum.within.stable_rank")
 
 
+def test_the_margin_is_that_of_the_hulls_where_asked_for(client, run_name):
+    # Three points in the plane: the hull of two others is a segment.
+    means = np.array([[3.0, 0.0], [-3.0, 3.0], [0.0, -3.0]])
+    features = np.repeat(means, 2, axis=0) + np.tile([[0.125, 0], [-0.125, 0]], (3, 1))
+    labels = np.repeat(np.arange(3), 2)
+    units = means / np.linalg.norm(means, axis=1, keepdims=True)
+    distances = []
+    for c in range(3):
+        a, b = np.delete(units, c, axis=0) - units[c]
+        share = np.clip(-a @ (b - a) / ((b - a) @ (b - a)), 0, 1)
+        distances.append(np.linalg.norm(a + share * (b - a)))
+    for epoch, asked in enumerate((False, True)):
+        with client.stream(run_name, epoch, num_classes=3, one_vs_rest_margin=asked) as opened:
+            opened.add(features, labels)
+        got = opened.report.nc2.means
+        if not asked:
+            assert got.one_vs_rest_margin is None
+            continue
+        assert abs(got.one_vs_rest_margin - min(distances)) < 1e-13
+        assert 0 <= got.one_vs_rest_margin_gap < 1e-13
+        assert got.one_vs_rest_margin_class == int(np.argmin(distances))
+
+
 def test_the_table_of_classes(client, run_name):
     data = samples.make("absent_class")
     report = stream(client, run_name, data, np.float64)

@@ -148,6 +148,18 @@ TEST_F(CliUsage, SpectraAreAskedFor) {
   expect_refusal(run_cli({"report", file_, "--spectrum", "some"}), 2, "--spectrum");
 }
 
+TEST_F(CliUsage, TheMarginIsAskedFor) {
+  EXPECT_EQ(cli_output({"report", file_, "--format", "json"}).find("margin"), std::string::npos);
+  const v1::Report report =
+      report_from_json(cli_output({"report", file_, "--format", "json", "--margin"}));
+  EXPECT_NEAR(report.nc2().means().one_vs_rest_margin(), 2, 1e-14);
+  EXPECT_TRUE(report.nc2().means().has_one_vs_rest_margin_gap());
+  EXPECT_LT(report.nc2().means().one_vs_rest_margin_gap(), 1e-13);
+  EXPECT_TRUE(report.nc2().means().has_one_vs_rest_margin_class());
+  EXPECT_NE(cli_output({"report", file_, "--margin"}).find("one_vs_rest_margin"),
+            std::string::npos);
+}
+
 TEST_F(CliUsage, OptionsComeFromTheEnvironmentToo) {
   const Environment environment = {{"NCSCOPE_FORMAT", "csv"}, {"NCSCOPE_NUM_CLASSES", "7"}};
   EXPECT_NE(cli_output({"report", file_}, environment).find(",7,2,2,"), std::string::npos);

@@ -90,6 +90,9 @@ const Disagreement kDisagreements[] = {
     {"Choices",
      [](v1::Open& o) { o.mutable_choices()->set_spectrum(v1::SPECTRUM_CHOICE_ALL); },
      {"choices {}", "got {spectrum: SPECTRUM_CHOICE_ALL}"}},
+    {"MarginChoice",
+     [](v1::Open& o) { o.mutable_choices()->set_one_vs_rest_margin(true); },
+     {"choices {}", "got {one_vs_rest_margin: true}"}},
     {"Depth", [](v1::Open& o) { o.set_depth(2); }, {"depth 0", "got 2"}},
 };
 

@@ -75,6 +75,24 @@ TEST(RoundTrip, HoldsTheEigenvaluesThatWereAskedFor) {
   EXPECT_FALSE(report_with(v1::SPECTRUM_CHOICE_NONE, 3).has_spectrum());
 }
 
+TEST(RoundTrip, HoldsTheMarginWhereItWasAskedFor) {
+  LiveServer live;
+  const Samples samples = make_samples(200, 8, 4, DType::kFloat32, 2);
+  v1::Open open = open_for(samples);
+  EXPECT_FALSE(stream_all(live.stub(), open, samples, 50)
+                   .value()
+                   .report()
+                   .nc2()
+                   .means()
+                   .has_one_vs_rest_margin());
+  open.mutable_key()->set_epoch(1);
+  open.mutable_choices()->set_one_vs_rest_margin(true);
+  const v1::Report report = stream_all(live.stub(), open, samples, 50).value().report();
+  EXPECT_GT(report.nc2().means().one_vs_rest_margin(), 0);
+  EXPECT_TRUE(report.nc2().means().has_one_vs_rest_margin_gap());
+  EXPECT_LT(report.nc2().means().one_vs_rest_margin_class(), 4u);
+}
+
 TEST(RoundTrip, OtherSamplesGiveOtherNumbers) {
   const Samples samples = make_samples(200, 8, 4, DType::kFloat64, 2);
   Samples other = samples;

@@ -81,6 +81,7 @@ class Client:
         spectrum: Literal["auto", "none", "leading", "all"] = "auto",
         exact_pairs: bool = False,
         standard_errors: bool = False,
+        one_vs_rest_margin: bool = False,
         resume: bool = False,
         options: StreamOptions | None = None,
     ) -> Stream:
@@ -101,7 +102,8 @@ class Client:
         ones, "all", "none", or "auto": leading where they cost little beside the samples.
         `exact_pairs`: pair metrics from all pairs of classes, however many.
         `standard_errors`: of nc1.pinv, quotient and cdnv, by leaving out ranks in turn; needs 8
-        ranks. `resume`: go on after the batches that the server already has.
+        ranks. `one_vs_rest_margin`: nc2.*.one_vs_rest_margin, for up to 20,000 classes. `resume`:
+        go on after the batches that the server already has.
         """
         message = service_pb2.Open(
             key=_key(run, epoch, split, layer),
@@ -120,6 +122,7 @@ class Client:
                 spectrum=_choice("spectrum", spectrum, _SPECTRUM),
                 exact_pairs=exact_pairs,
                 standard_errors=standard_errors,
+                one_vs_rest_margin=one_vs_rest_margin,
             ),
         )
         limits = options or StreamOptions(timeout=self.timeout)
