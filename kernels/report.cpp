@@ -1,13 +1,24 @@
 #include "kernels/report.h"
 
+#include <array>
 #include <string_view>
+#include <utility>
 
 #include "kernels/errors.h"
 #include "kernels/metrics/analysis.h"
 #include "kernels/metrics/metrics.h"
+#include "kernels/profiles/profiles.h"
 
 namespace ncscope {
 namespace {
+
+constexpr std::array<std::pair<Profile, std::string_view>, 5> kProfileNames{{
+    {Profile::kDefault, "default"},
+    {Profile::kPapyan, "papyan"},
+    {Profile::kGeometric, "geometric"},
+    {Profile::kLinguistic, "linguistic"},
+    {Profile::kRw, "rw"},
+}};
 
 std::string shape_text(size_t num_classes, size_t dim) {
   return std::to_string(num_classes) + " classes in " + std::to_string(dim) + " dimensions";
@@ -62,6 +73,21 @@ Spectrum parse_spectrum(std::string_view name) {
   throw InvalidArgument("spectrum: expected auto, none, leading or all, got " + std::string(name));
 }
 
+Profile parse_profile(std::string_view name) {
+  for (const auto& [profile, known] : kProfileNames) {
+    if (name == known) return profile;
+  }
+  throw InvalidArgument("profile: expected default, papyan, geometric, linguistic or rw, got " +
+                        std::string(name));
+}
+
+std::string_view profile_name(Profile profile) {
+  for (const auto& [known, name] : kProfileNames) {
+    if (profile == known) return name;
+  }
+  return "";
+}
+
 ReportValues compute_report(Device& device, const Statistics& statistics,
                             const Classifier* classifier, const DecisionCounts* decisions,
                             const ReportOptions& options, const Evaluation* evaluation) {
@@ -84,6 +110,7 @@ ReportValues compute_report(Device& device, const Statistics& statistics,
   metrics::minority(analysis, out);
   metrics::class_groups(analysis, out);
   metrics::classes(analysis, out);
+  profiles::profile_numbers(analysis, out);
   return out;
 }
 

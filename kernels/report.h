@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "kernels/classifier.h"
 #include "kernels/decisions.h"
@@ -29,12 +30,21 @@ enum class Spectrum { kAuto, kNone, kLeading, kAll };
 // "auto", "none", "leading" or "all"; throws InvalidArgument naming the choices.
 Spectrum parse_spectrum(std::string_view name);
 
+// Whose numbers a report holds beside its own (kernels/profiles).
+enum class Profile { kDefault, kPapyan, kGeometric, kLinguistic, kRw };
+
+// "default", "papyan", "geometric", "linguistic" or "rw"; throws InvalidArgument naming the
+// choices.
+Profile parse_profile(std::string_view name);
+std::string_view profile_name(Profile profile);
+
 struct ReportOptions {
   Weighting weighting = Weighting::kUniform;
   Spectrum spectrum = Spectrum::kAuto;
   bool standard_errors = false;     // of NC1, by add_standard_errors()
   bool exact_pairs = false;         // all pairs of classes, however many there are
   bool one_vs_rest_margin = false;  // of NC2, for up to 20,000 classes
+  Profile profile = Profile::kDefault;
 
   bool operator==(const ReportOptions&) const = default;
 };

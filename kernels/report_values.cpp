@@ -43,6 +43,15 @@ void ReportValues::set_column(std::string_view field, std::vector<std::optional<
   columns_.insert_or_assign(std::string(field), std::move(values));
 }
 
+void ReportValues::add_profile_number(ProfileNumber number) {
+  if (number.value && !std::isfinite(*number.value)) {
+    undefined("profile." + number.name, "the value does not fit float64");
+    number.value.reset();
+    number.standard_error.reset();
+  }
+  profile_numbers_.push_back(std::move(number));
+}
+
 void ReportValues::undefined(std::string_view path, std::string reason) {
   undefined_.push_back({std::string(path), std::move(reason)});
 }

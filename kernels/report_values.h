@@ -22,6 +22,15 @@ struct Warning {
   std::string message;
 };
 
+// A number of another tool, by that tool's name for it.
+struct ProfileNumber {
+  std::string name;
+  std::optional<double> value;
+  std::optional<double> standard_error;  // of a mean over a sample of the pairs of classes
+  std::string formula;                   // in METRICS.md's notation
+  std::string source;                    // paper, and the file that computes it
+};
+
 class ReportValues {
  public:
   // Records a metric. A value that is not finite is recorded as undefined instead.
@@ -36,6 +45,8 @@ class ReportValues {
   void set_column(std::string_view field, std::vector<double> values);
   // The same where some classes have no value.
   void set_column(std::string_view field, std::vector<std::optional<double>> values);
+  // A value that is not finite is recorded as undefined instead, as "profile.NAME".
+  void add_profile_number(ProfileNumber number);
   // Says why a metric, or a whole group, has no value.
   void undefined(std::string_view path, std::string reason);
   void warn(std::string_view code, std::string message);
@@ -57,6 +68,7 @@ class ReportValues {
   const std::map<std::string, std::vector<std::optional<double>>, std::less<>>& columns() const {
     return columns_;
   }
+  const std::vector<ProfileNumber>& profile_numbers() const { return profile_numbers_; }
   const std::vector<Undefined>& undefined() const { return undefined_; }
   const std::vector<Warning>& warnings() const { return warnings_; }
 
@@ -68,6 +80,7 @@ class ReportValues {
   std::map<std::string, std::vector<double>, std::less<>> number_lists_;
   std::map<std::string, std::string, std::less<>> texts_;
   std::map<std::string, std::vector<std::optional<double>>, std::less<>> columns_;
+  std::vector<ProfileNumber> profile_numbers_;
   std::vector<Undefined> undefined_;
   std::vector<Warning> warnings_;
 };

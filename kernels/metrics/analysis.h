@@ -48,6 +48,7 @@ class Analysis {
   const std::vector<double>& squared_mean_norms() const { return squared_mean_norms_; }  // of M
   const std::vector<bool>& zero_means() const { return zero_means_; }  // [P] M_c = 0, to rounding
   const std::vector<double>& root_weights() const { return root_weights_; }  // [P] sqrt(w_c)
+  double mean_noise() const { return mean_noise_; }  // mean square rounding error of M's rows
   double mean_etf_inner() const { return mean_etf_inner_; }  // <MM^T, E>; 0 for P < 2
 
   // Why metrics between classes have no value here: fewer than two classes, or means all equal.
@@ -80,7 +81,7 @@ class Analysis {
   std::vector<double> within_variances_;
   std::vector<double> raw_mean_norms_;
   std::vector<double> mean_resolution_;  // [P] rounding error of mu_c, as a length
-  double mean_noise_ = 0;                // mean square of the rounding errors of M's rows
+  double mean_noise_ = 0;
   double within_trace_ = 0;
   double between_trace_ = 0;
   DeviceMatrix centered_means_;

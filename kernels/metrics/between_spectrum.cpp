@@ -71,7 +71,7 @@ double estimated_inverse_trace(Device& device, ConstMatrix factor) {
 class BetweenScatter {
  public:
   BetweenScatter(Device& device, ConstMatrix means, std::span<const double> weights, double noise,
-                 DeviceMatrix products)
+                 DeviceMatrix products, std::span<const double> null)
       : device_(device),
         means_(means),
         noise_(noise),
@@ -79,6 +79,7 @@ class BetweenScatter {
         equal_weights_(std::ranges::all_of(weights, [&](double w) { return w == weights[0]; })),
         products_(std::move(products)) {
     for (const double w : weights) root_weights_.push_back(std::sqrt(w));
+    null_ = null.empty() ? root_weights_ : std::vector<double>(null.begin(), null.end());
     if (gram_route_) weighted_ = weighted_rows(device, means, root_weights_);
   }
 
@@ -117,7 +118,7 @@ class BetweenScatter {
   // Adds a zz^T, a the mean of the other eigenvalues: a definite matrix with the same extreme ones.
   void fill_null_space(Matrix gram) {
     const double trace = trace_of_product(device_, weighted_, weighted_);
-    const DeviceMatrix z = device_.upload({root_weights_.data(), root_weights_.size(), 1});
+    const DeviceMatrix z = device_.upload({null_.data(), null_.size(), 1});
     device_.gemm(false, true, trace / static_cast<double>(order() - 1), z, z, 1, gram);
   }
 
@@ -207,20 +208,21 @@ class BetweenScatter {
   bool equal_weights_;
   DeviceMatrix products_;  // MM^T, or empty
   std::vector<double> root_weights_;
-  DeviceMatrix weighted_;  // B, on the Gram route
+  std::vector<double> null_;  // z
+  DeviceMatrix weighted_;     // B, on the Gram route
 };
 
 }  // namespace
 
 BetweenSpectrum between_spectrum(Device& device, ConstMatrix means, std::span<const double> weights,
                                  ConstMatrix scatter, double samples, double noise,
-                                 DeviceMatrix products) {
+                                 DeviceMatrix products, std::span<const double> null) {
   if (means.rows < 2) {
     throw InvalidArgument("between_spectrum: expected at least two classes, got " +
                           std::to_string(means.rows));
   }
   BetweenSpectrum out =
-      BetweenScatter(device, means, weights, noise, std::move(products)).spectrum(scatter);
+      BetweenScatter(device, means, weights, noise, std::move(products), null).spectrum(scatter);
   out.pinv_trace /= samples;
   out.span_trace /= samples;
   return out;

@@ -29,11 +29,13 @@ struct BetweenSpectrum {
 // `means` M [P, d] in device memory, not all zero; `products` MM^T [P, P] likewise, which is used
 // up, or empty: it is computed then; `weights` w [P] summing to 1; `scatter` N S_W [d, d] in host
 // memory and `samples` N. The cut-off is max(P, d) eps lambda_max or, if that is larger, `noise`:
-// the mean square of the rounding errors of M's rows, over min(P-1, d). Takes device memory for the
+// the mean square of the rounding errors of M's rows, over min(P-1, d). `null` z [P], of length 1,
+// is the known null vector of BB^T where it is not sqrt(w): M's rows then are not centred on their
+// mean of weights w. Takes device memory for the
 // factored matrix, where P-1 <= d for one more [P, d], and for some panels. Source: METRICS.md
 // section 3.3. Throws NumericalError from the eigen-decomposition, InvalidArgument for P < 2.
 BetweenSpectrum between_spectrum(Device& device, ConstMatrix means, std::span<const double> weights,
                                  ConstMatrix scatter, double samples, double noise = 0,
-                                 DeviceMatrix products = {});
+                                 DeviceMatrix products = {}, std::span<const double> null = {});
 
 }  // namespace ncscope::metrics

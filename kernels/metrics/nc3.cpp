@@ -3,10 +3,9 @@
 // present classes.
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
-#include "kernels/metrics/etf.h"
 #include "kernels/metrics/metrics.h"
+#include "kernels/metrics/structure_error.h"
 #include "kernels/metrics/undefined.h"
 #include "kernels/metrics/vector_stats.h"
 
@@ -33,34 +32,14 @@ double dual_distance(Analysis& analysis, double weight_norm, double means_norm) 
   return std::sqrt(total);
 }
 
-// ||W M^T - alpha E||_F^2. With more than 2d classes it is far from 0, since W M^T then has rank d
-// and E has rank P - 1, and the d x d products give it without the P x P one.
-double dual_residual(Device& device, ConstMatrix weight, ConstMatrix means, double alpha) {
-  const size_t dim = means.cols;
-  if (means.rows <= 2 * dim) return device.gram_residual(weight, means, alpha);
-  const DeviceMatrix of_means = device.matrix(dim, dim);
-  const DeviceMatrix of_weight = device.matrix(dim, dim);
-  device.syrk(true, 1, means, 0, of_means);
-  device.syrk(true, 1, weight, 0, of_weight);
-  return std::max(0.0, sum_of(device.row_dots(of_means, of_weight)) - alpha * alpha);
-}
-
-// With alpha = <W M^T, E> = (<W, M> - <1^T W, 1^T M>/P)/sqrt(P-1).
 void set_structure_error(Analysis& analysis, ReportValues& out) {
-  Device& device = analysis.device();
-  const ConstMatrix weight = analysis.duality().weight;
-  const ConstMatrix means = analysis.centered_means();
-  const std::vector<double> weight_sum = column_sums(device, weight);
-  const std::vector<double> means_sum = column_sums(device, means);
-  const double of_sums =
-      std::inner_product(weight_sum.begin(), weight_sum.end(), means_sum.begin(), 0.0);
-  const double count = static_cast<double>(means.rows);
-  const double alpha = (sum_of(analysis.duality().dots) - of_sums / count) / std::sqrt(count - 1);
-  const double residual = dual_residual(device, weight, means, alpha);
-  if (alpha == 0 && residual == 0) {
-    out.undefined("nc3.structure_error", "W M^T is zero");
+  const std::optional<double> error =
+      structure_error(analysis.device(), analysis.duality().weight, analysis.centered_means(),
+                      analysis.duality().dots);
+  if (error) {
+    out.set("nc3.structure_error", *error);
   } else {
-    out.set("nc3.structure_error", etf_distance(alpha, residual));
+    out.undefined("nc3.structure_error", "W M^T is zero");
   }
 }
 

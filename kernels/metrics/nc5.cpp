@@ -1,53 +1,19 @@
 // nc5.orthogonality: mean over the classes of train of |cos(mu_c, mu_G(ood))|, with the mean of all
 // out-of-distribution samples, whatever their labels (NECO: Ben Ammar et al., arXiv 2310.06823).
-#include <algorithm>
-#include <cmath>
-
-#include "kernels/metrics/class_weights.h"
 #include "kernels/metrics/metrics.h"
-#include "kernels/metrics/vector_stats.h"
+#include "kernels/metrics/orthogonality.h"
 
 namespace ncscope::metrics {
-namespace {
-
-constexpr const char* kPath = "nc5.orthogonality";
-
-// Whether a mean of vectors of root mean square `size` is zero to rounding.
-bool is_zero(double norm, double size) { return norm <= kVectorRounding * size; }
-
-}  // namespace
 
 void nc5(Analysis& analysis, ReportValues& out) {
   const Evaluation* evaluation = analysis.evaluation();
   if (evaluation == nullptr || !evaluation->out_of_distribution) return;
-  if (evaluation->train == nullptr) return out.undefined(kPath, evaluation->no_train);
-  const Statistics& ood = analysis.statistics();
-  const Statistics& train = *evaluation->train;
-  const size_t dim = ood.dim;
-  if (train.dim != dim) {
-    return out.undefined(kPath, "the train split has d = " + std::to_string(train.dim) +
-                                    ", this one d = " + std::to_string(dim));
+  const Orthogonality found = orthogonality(analysis, Weighting::kByCount);
+  if (found.value) {
+    out.set("nc5.orthogonality", *found.value);
+  } else {
+    out.undefined("nc5.orthogonality", found.reason);
   }
-  const std::vector<double> mean = weighted_mean({ood.means.data(), ood.present(), dim},
-                                                 class_weights(ood, Weighting::kByCount));
-  const double length = norm_of(mean);
-  if (is_zero(length, std::sqrt(ood.sum_squares / static_cast<double>(ood.samples)))) {
-    return out.undefined(kPath, "the mean of all samples is zero");
-  }
-  double sum = 0;
-  for (size_t c = 0; c < train.present(); ++c) {
-    const double* row = train.means.data() + c * dim;
-    const double norm = norm_of({row, dim});
-    const double spread = std::sqrt(train.within[c] / static_cast<double>(train.counts[c]));
-    if (is_zero(norm, std::hypot(norm, spread))) {
-      return out.undefined(
-          kPath, "the train mean of class " + std::to_string(train.classes[c]) + " is zero");
-    }
-    double cosine = 0;
-    for (size_t j = 0; j < dim; ++j) cosine += (row[j] / norm) * (mean[j] / length);
-    sum += std::min(1.0, std::fabs(cosine));
-  }
-  out.set(kPath, sum / static_cast<double>(train.present()));
 }
 
 }  // namespace ncscope::metrics
