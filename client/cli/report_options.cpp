@@ -98,9 +98,12 @@ void add_compute_options(CLI::App& command, ComputeOptions& options) {
       .add_flag("--margin", options.one_vs_rest_margin,
                 "one_vs_rest_margin of means and classifier, for up to 20,000 classes")
       ->group("Computation");
-  command.add_option("--profile", options.profile, "conventions of the numbers: default")
+  command
+      .add_option("--profile", options.profile,
+                  "whose numbers to add by their own conventions: default (nobody's), papyan,"
+                  " geometric, linguistic or rw")
       ->type_name("")
-      ->check(CLI::IsMember({"default"}))
+      ->check(CLI::IsMember({"default", "papyan", "geometric", "linguistic", "rw"}))
       ->capture_default_str()
       ->group("Computation");
 }
@@ -145,6 +148,7 @@ void apply_compute_options(const ComputeOptions& options, measure::MeasureOption
   out.report.exact_pairs = options.exact_pairs;
   out.report.standard_errors = options.standard_errors;
   out.report.one_vs_rest_margin = options.one_vs_rest_margin;
+  out.report.profile = parse_profile(options.profile);
 }
 
 void apply_series_options(const SeriesOptions& options, const std::string& default_run,

@@ -22,6 +22,7 @@ v1::Open open_request(const BatchSpec& spec, const MeasureOptions& options) {
   open.set_nonfinite(spec.skip_nonfinite ? v1::NONFINITE_POLICY_SKIP : v1::NONFINITE_POLICY_REFUSE);
   open.set_ignore_index(spec.ignore_index);
   open.set_weighting(to_proto(options.report.weighting));
+  open.set_profile(std::string(profile_name(options.report.profile)));
   *open.mutable_choices() = choices_of(options.report);
   return open;
 }

@@ -1,6 +1,7 @@
 #include "client/output/csv.h"
 
 #include "client/output/fields.h"
+#include "client/output/number.h"
 
 namespace ncscope::output {
 namespace {
@@ -17,12 +18,17 @@ std::string csv_field(const std::string& text) {
 std::string csv_header() {
   std::string line;
   for (const std::string& path : leaf_paths()) line += path + ",";
-  return line + "undefined,warnings\n";
+  return line + "profile_numbers,undefined,warnings\n";
 }
 
 std::string csv_row(const v1::Report& report) {
   std::string line;
   for (const std::string& path : leaf_paths()) line += csv_field(text_at(report, path)) + ",";
+  std::string numbers;
+  for (const v1::ProfileNumber& number : report.profile_numbers()) {
+    if (!number.has_value()) continue;
+    numbers += (numbers.empty() ? "" : " ") + number.name() + "=" + exact_number(number.value());
+  }
   std::string undefined;
   for (const v1::Undefined& entry : report.undefined()) {
     undefined += (undefined.empty() ? "" : " ") + entry.metric();
@@ -31,7 +37,7 @@ std::string csv_row(const v1::Report& report) {
   for (const v1::Warning& entry : report.warnings()) {
     warnings += (warnings.empty() ? "" : " ") + entry.code();
   }
-  return line + csv_field(undefined) + "," + csv_field(warnings) + "\n";
+  return line + csv_field(numbers) + "," + csv_field(undefined) + "," + csv_field(warnings) + "\n";
 }
 
 }  // namespace ncscope::output

@@ -120,6 +120,23 @@ std::string group_heading(const std::string& name, const std::string& meaning, c
          right("ideal", 9) + "\n";
 }
 
+// Another tool's numbers, by its own names.
+std::string profile_group(const v1::Report& report, const Style& style) {
+  if (report.profile_numbers_size() == 0) return "";
+  const std::string title = left("profile " + report.conventions().profile(), kNameWidth + 2);
+  std::string text = "\n" + style.heading(title) + right("value", kValueWidth) + "\n";
+  for (const v1::ProfileNumber& number : report.profile_numbers()) {
+    const auto value = number.has_value() ? std::optional(number.value()) : std::nullopt;
+    const auto reason = undefined_reason(report, "profile." + number.name());
+    text += "  " + left(number.name(), kNameWidth) +
+            right(short_number(value, kDigits), kValueWidth) + "  " +
+            (value ? style.faint(number.formula())
+                   : style.alert("undefined: " + reason.value_or("no reason was given"))) +
+            "\n";
+  }
+  return text;
+}
+
 // A whole group without a value: its reason in one line.
 const v1::Undefined* whole_group(const v1::Report& report, const std::string& group) {
   for (const v1::Undefined& entry : report.undefined()) {
@@ -207,6 +224,7 @@ std::string report_table(const v1::Report& report, size_t max_classes, ClassOrde
   const std::array<std::string, 3> thirds = {"head", "mid", "tail"};
   text += column_group(report, "class_groups", "classes by count", thirds, kClassGroupRows, true,
                        style);
+  text += profile_group(report, style);
   text += readings(report, style);
   text += class_table(report, max_classes, order, style);
   text += layer_table(report, style);

@@ -129,6 +129,14 @@ void fill_report(const ReportValues& values, v1::Report& report) {
     set_text(find_target(report, path), path, value);
   }
   fill_classes(values, report);
+  for (const ProfileNumber& number : values.profile_numbers()) {
+    v1::ProfileNumber* entry = report.add_profile_numbers();
+    entry->set_name(number.name);
+    if (number.value) entry->set_value(*number.value);
+    entry->set_formula(number.formula);
+    entry->set_source(number.source);
+    if (number.standard_error) entry->set_standard_error(*number.standard_error);
+  }
   for (const Undefined& undefined : values.undefined()) {
     v1::Undefined* entry = report.add_undefined();
     entry->set_metric(undefined.metric);
@@ -150,7 +158,7 @@ void describe_report(const DeviceInfo& device, const Statistics& statistics,
   conventions.set_accumulation(
       statistics.product_type == DType::kFloat64 ? "float64" : "float32 products, float64 sums");
   conventions.set_definitions_version(kDefinitionsVersion);
-  conventions.set_profile("default");
+  conventions.set_profile(std::string(profile_name(options.profile)));
   conventions.set_software_version(NCSCOPE_VERSION);
   v1::DeviceInfo& info = *report.mutable_device();
   info.set_backend(device.backend);

@@ -11,8 +11,8 @@
 namespace ncscope {
 
 // Writes every value into the field that its path names, by reflection; also undefined[],
-// warnings[] and classes[]. Throws std::logic_error for a path that is no field of Report: a
-// programming error, which a test over all metrics would show.
+// warnings[], classes[] and profile_numbers[]. Throws std::logic_error for a path that is no field
+// of Report: a programming error, which a test over all metrics would show.
 void fill_report(const ReportValues& values, v1::Report& report);
 
 // Sets device, which made the report, and conventions, which are also those of the state;

@@ -61,10 +61,7 @@ SeriesSpec parse_series_spec(const v1::Open& open, const Limits& limits) {
   spec.report.weighting = from_proto(open.weighting());
   apply_choices(open.choices(), spec.report);
   spec.depth = open.depth();
-  if (!open.profile().empty() && open.profile() != "default") {
-    throw InvalidArgument("Open: expected profile 'default', got '" + printable(open.profile()) +
-                          "'");
-  }
+  if (!open.profile().empty()) spec.report.profile = parse_profile(printable(open.profile()));
   return spec;
 }
 
@@ -93,6 +90,10 @@ void require_same(const SeriesSpec& series, const SeriesSpec& open) {
   if (series.report.weighting != open.report.weighting) {
     refuse_difference("weighting", weighting_name(series.report.weighting),
                       weighting_name(open.report.weighting));
+  }
+  if (series.report.profile != open.report.profile) {
+    refuse_difference("profile", std::string(profile_name(series.report.profile)),
+                      std::string(profile_name(open.report.profile)));
   }
   if (series.report != open.report) {
     refuse_difference("choices", choices_text(series.report), choices_text(open.report));

@@ -18,7 +18,6 @@ struct SeriesSpec {
   uint32_t dim = 0;          // d
   ReportOptions report;
   uint32_t depth = 0;
-  std::string profile = "default";
 };
 
 // Checks the fields and `rank` against the limits; throws InvalidArgument naming expected and got.

@@ -83,6 +83,21 @@ TEST_F(CliServer, ExportHasEveryReport) {
   EXPECT_NE(json.find(report_to_json(report, false) + ",\n{"), std::string::npos) << json;
 }
 
+TEST_F(CliServer, TheServerComputesTheNumbersOfAProfile) {
+  const v1::Report here = cli_report({"report", file(), "--profile", "geometric"});
+  const v1::Report there =
+      cli_report(asked({"report", file(), "--run", "profiled", "--profile", "geometric"}));
+  EXPECT_EQ(there.conventions().profile(), "geometric");
+  ASSERT_EQ(here.profile_numbers_size(), 5);
+  ASSERT_EQ(there.profile_numbers_size(), 5);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(there.profile_numbers(i).SerializeAsString(),
+              here.profile_numbers(i).SerializeAsString());
+  }
+  const std::string table = cli_output(asked({"show", "profiled", "--epoch", "0"}));
+  EXPECT_NE(table.find("WH_relation_metric"), std::string::npos) << table;
+}
+
 TEST_F(CliServer, WatchSendsReportsAsTheyCome) {
   stream("watched", 0);
   stream("watched", 1);

@@ -56,7 +56,8 @@ TEST_F(CliUsage, BadUsageExitsWith2AndOneLine) {
 
 TEST_F(CliUsage, WhatThisVersionLacksIsRefusedNamingWhatThereIs) {
   expect_refusal(run_cli({"report", file_, "--format", "html"}), 2, "html not in {table,json,csv}");
-  expect_refusal(run_cli({"report", file_, "--profile", "papyan"}), 2, "papyan not in {default}");
+  expect_refusal(run_cli({"report", file_, "--profile", "mine"}), 2,
+                 "mine not in {default,papyan,geometric,linguistic,rw}");
 }
 
 TEST_F(CliUsage, HelpAndVersionExitWith0) {
@@ -158,6 +159,23 @@ TEST_F(CliUsage, TheMarginIsAskedFor) {
   EXPECT_TRUE(report.nc2().means().has_one_vs_rest_margin_class());
   EXPECT_NE(cli_output({"report", file_, "--margin"}).find("one_vs_rest_margin"),
             std::string::npos);
+}
+
+TEST_F(CliUsage, AProfileIsAPartOfItsOwn) {
+  EXPECT_EQ(cli_output({"report", file_}).find("profile"), std::string::npos);
+  const std::string table = cli_output({"report", file_, "--profile", "papyan"});
+  for (const char* text : {"profile papyan", "Sw_invSb", "tr(S_W S_B^+) / P", "NCC_mismatch",
+                           "undefined: neither a classifier nor predictions were given"}) {
+    EXPECT_NE(table.find(text), std::string::npos) << text << " is not in:\n" << table;
+  }
+  const std::string csv = cli_output({"report", file_, "--profile", "rw", "--format", "csv"});
+  EXPECT_TRUE(csv.starts_with(output::csv_header()));
+  EXPECT_NE(csv.find(",nc1_pinv="), std::string::npos) << csv;
+  EXPECT_NE(csv.find(" nc1_quot="), std::string::npos) << csv;
+  EXPECT_EQ(csv.find("nc4_agree="), std::string::npos) << csv;
+  const v1::Report report = cli_report({"report", file_, "--profile", "linguistic"});
+  EXPECT_EQ(report.conventions().profile(), "linguistic");
+  EXPECT_EQ(report.profile_numbers(0).name(), "cdnv");
 }
 
 TEST_F(CliUsage, OptionsComeFromTheEnvironmentToo) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <stdexcept>
 
 #include "kernels/errors.h"
@@ -51,6 +52,28 @@ TEST(FillReport, WritesColumnsIntoTheRowsOfClasses) {
   EXPECT_EQ(report.classes(1).within_variance(), 2.5);
 }
 
+TEST(FillReport, WritesNumbersOfAProfileInTheirOrder) {
+  ReportValues values;
+  values.add_profile_number({"nc2", 0.5, 0.125, "a / b", "a paper"});
+  values.add_profile_number({"NC1", {}, {}, "c", "another"});
+  values.add_profile_number({"NC4", std::numeric_limits<double>::infinity(), {}, "d", ""});
+  v1::Report report;
+  fill_report(values, report);
+  ASSERT_EQ(report.profile_numbers_size(), 3);
+  const v1::ProfileNumber& first = report.profile_numbers(0);
+  EXPECT_EQ(first.name(), "nc2");
+  EXPECT_EQ(first.value(), 0.5);
+  EXPECT_EQ(first.standard_error(), 0.125);
+  EXPECT_EQ(first.formula(), "a / b");
+  EXPECT_EQ(first.source(), "a paper");
+  EXPECT_EQ(report.profile_numbers(1).name(), "NC1");
+  EXPECT_FALSE(report.profile_numbers(1).has_value());
+  EXPECT_FALSE(report.profile_numbers(1).has_standard_error());
+  EXPECT_FALSE(report.profile_numbers(2).has_value());
+  ASSERT_EQ(report.undefined_size(), 1);
+  EXPECT_EQ(report.undefined(0).metric(), "profile.NC4");
+}
+
 TEST(FillReport, RefusesPathsThatAreNoFieldOrOfAnotherType) {
   for (const char* path : {"nc1.nothing", "nothing", "nc1", "nc1.pinv.deeper", "classes.label"}) {
     ReportValues values;
@@ -89,7 +112,9 @@ TEST(DescribeReport, StatesDeviceAndConventions) {
   DeviceInfo device{"cpu", "some processor", "exact", {"a BLAS"}, 2, ""};
   v1::Report report;
   Statistics statistics = Statistics::empty(2, 2, DType::kBFloat16);
-  describe_report(device, statistics, {.weighting = Weighting::kByCount}, report);
+  describe_report(device, statistics,
+                  {.weighting = Weighting::kByCount, .profile = Profile::kGeometric}, report);
+  EXPECT_EQ(report.conventions().profile(), "geometric");
   EXPECT_EQ(report.device().backend(), "cpu");
   EXPECT_EQ(report.device().parallelism(), 2u);
   EXPECT_EQ(report.conventions().weighting(), v1::WEIGHTING_BY_COUNT);

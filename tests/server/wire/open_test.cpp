@@ -44,7 +44,9 @@ const BadOpen kBadOpens[] = {
     {"UnknownSpectrum",
      [](v1::Open& o) { o.mutable_choices()->set_spectrum(static_cast<v1::SpectrumChoice>(9)); },
      {"spectrum", "9"}},
-    {"UnknownProfile", [](v1::Open& o) { o.set_profile("papyan"); }, {"'default'", "'papyan'"}},
+    {"UnknownProfile",
+     [](v1::Open& o) { o.set_profile("mine\n"); },
+     {"profile", "papyan, geometric, linguistic or rw", "got mine"}},
 };
 
 class BadOpenTest : public ::testing::TestWithParam<BadOpen> {};
@@ -93,6 +95,7 @@ const Disagreement kDisagreements[] = {
     {"MarginChoice",
      [](v1::Open& o) { o.mutable_choices()->set_one_vs_rest_margin(true); },
      {"choices {}", "got {one_vs_rest_margin: true}"}},
+    {"Profile", [](v1::Open& o) { o.set_profile("rw"); }, {"profile default", "got rw"}},
     {"Depth", [](v1::Open& o) { o.set_depth(2); }, {"depth 0", "got 2"}},
 };
 

@@ -93,6 +93,32 @@ TEST(RoundTrip, HoldsTheMarginWhereItWasAskedFor) {
   EXPECT_LT(report.nc2().means().one_vs_rest_margin_class(), 4u);
 }
 
+TEST(RoundTrip, HoldsTheNumbersOfTheProfileThatWasAskedFor) {
+  LiveServer live;
+  const Samples samples = make_samples(200, 8, 4, DType::kFloat32, 2);
+  for (const auto& [profile, numbers] :
+       {std::pair("default", 0), {"papyan", 9}, {"geometric", 5}, {"linguistic", 20}, {"rw", 11}}) {
+    v1::Open open = open_for(samples, profile);
+    open.set_profile(profile);
+    const auto closed = stream_all(live.stub(), open, samples, 50);
+    ASSERT_TRUE(closed);
+    EXPECT_EQ(closed->report().conventions().profile(), profile);
+    EXPECT_EQ(closed->report().profile_numbers_size(), numbers);
+    v1::Report own = closed->report();
+    own.clear_profile_numbers();
+    auto& undefined = *own.mutable_undefined();
+    undefined.erase(std::remove_if(undefined.begin(), undefined.end(),
+                                   [](const v1::Undefined& entry) {
+                                     return entry.metric().starts_with("profile.");
+                                   }),
+                    undefined.end());
+    EXPECT_EQ(difference(local_report(samples), own, 1e-15), "");
+    v1::Report stored;
+    ASSERT_TRUE(live.get_report(closed->report().key(), stored).ok());
+    EXPECT_EQ(stored.SerializeAsString(), closed->report().SerializeAsString());
+  }
+}
+
 TEST(RoundTrip, OtherSamplesGiveOtherNumbers) {
   const Samples samples = make_samples(200, 8, 4, DType::kFloat64, 2);
   Samples other = samples;
