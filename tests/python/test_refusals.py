@@ -117,6 +117,7 @@ def test_an_open_that_makes_no_sense(client, run_name, options):
         ({"nonfinite": "drop"}, "refuse, skip"),
         ({"weighting": "fair"}, "uniform, by_count"),
         ({"spectrum": "some"}, "auto, none, leading, all"),
+        ({"profile": "mine"}, "default, papyan, geometric, linguistic, rw"),
         ({"dtype": "int8"}, "float32"),
     ],
 )

@@ -36,6 +36,8 @@ _SPECTRUM = {
     "all": types_pb2.SPECTRUM_CHOICE_ALL,
 }
 
+_PROFILE = {name: name for name in ("default", "papyan", "geometric", "linguistic", "rw")}
+
 
 class Client:
     """A connection to an ncscope server; threads may share it."""
@@ -77,7 +79,7 @@ class Client:
         ignore_index: int = -100,
         weighting: Literal["uniform", "by_count"] = "uniform",
         depth: int = 0,
-        profile: str = "",
+        profile: Literal["default", "papyan", "geometric", "linguistic", "rw"] = "default",
         spectrum: Literal["auto", "none", "leading", "all"] = "auto",
         exact_pairs: bool = False,
         standard_errors: bool = False,
@@ -98,9 +100,10 @@ class Client:
         that of the first samples. `nonfinite`: a batch with a NaN or an infinity is refused, or
         those rows are skipped and counted. Rows labelled `ignore_index` are skipped and counted.
         `weighting` of the classes in the global mean and in S_B. `depth`: position of the layer
-        in the network. `spectrum`: eigenvalues of S_W, S_B and S_T in the report, 64 "leading"
-        ones, "all", "none", or "auto": leading where they cost little beside the samples.
-        `exact_pairs`: pair metrics from all pairs of classes, however many.
+        in the network. `profile`: another tool whose numbers the report holds too, by that tool's
+        own conventions, in `Report.profile_numbers`. `spectrum`: eigenvalues of S_W, S_B and S_T in
+        the report, 64 "leading" ones, "all", "none", or "auto": leading where they cost little
+        beside the samples. `exact_pairs`: pair metrics from all pairs of classes, however many.
         `standard_errors`: of nc1.pinv, quotient and cdnv, by leaving out ranks in turn; needs 8
         ranks. `one_vs_rest_margin`: nc2.*.one_vs_rest_margin, for up to 20,000 classes. `resume`:
         go on after the batches that the server already has.
@@ -117,7 +120,7 @@ class Client:
             ignore_index=ignore_index,
             weighting=_choice("weighting", weighting, _WEIGHTING),
             depth=_unsigned("depth", depth),
-            profile=profile,
+            profile=_choice("profile", profile, _PROFILE),
             choices=types_pb2.ReportChoices(
                 spectrum=_choice("spectrum", spectrum, _SPECTRUM),
                 exact_pairs=exact_pairs,
