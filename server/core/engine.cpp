@@ -37,9 +37,12 @@ auto Engine::with_room(const SeriesKey& key, const Action& action) {
     } catch (const BeyondBudget&) {
       throw;
     } catch (const BudgetExhausted& error) {
-      if (!registry_.drop_idlest(idle_series_timeout_, key, &error.budget())) throw;
+      if (!take_room(key, &error.budget()) &&
+          !registry_.drop_idlest(idle_series_timeout_, key, &error.budget())) {
+        throw;
+      }
     } catch (const ResourceExhausted&) {  // too many series
-      if (!registry_.drop_idlest(idle_series_timeout_, key)) throw;
+      if (!take_room(key, nullptr) && !registry_.drop_idlest(idle_series_timeout_, key)) throw;
     }
   }
 }
@@ -61,10 +64,16 @@ class SeriesSession : public Session {
 
   uint64_t add_batch(const IncomingBatch& batch) override {
     engine_.services_.devices.require_usable();
-    // Without making room: a full disk refuses a batch too, and no dropped series mends that.
-    const uint64_t received = series_->add_batch(rank_, id_, batch);
-    next_sequence_ = received + 1;
-    return received;
+    while (true) {
+      try {
+        const uint64_t received = series_->add_batch(rank_, id_, batch);
+        next_sequence_ = received + 1;
+        return received;
+      } catch (const BudgetExhausted& error) {
+        // Without dropping a series: the disk or another budget may refuse the batch next.
+        if (!engine_.take_room(series_->key(), &error.budget())) throw;
+      }
+    }
   }
 
   void add_classifier(const ClassifierPart& part) override {

@@ -70,9 +70,9 @@ class Engine {
   friend class SeriesSession;
 
   void require_accepting() const;
-  // Runs `action` for the series `key`; where that is refused for want of room, drops the series
-  // that is idle longest of those that take such room, never this one, and runs it once more, until
-  // it succeeds or none is left.
+  // Runs `action` for the series `key`; where that is refused for want of room, takes some from
+  // complete series, else drops the series that is idle longest of those that take such room, never
+  // this one, and runs it once more, until it succeeds or none is left.
   template <class Action>
   auto with_room(const SeriesKey& key, const Action& action);
   // Memory of the budget, for the series `key`. Throws ResourceExhausted.
@@ -86,6 +86,11 @@ class Engine {
   // Whether the train split of the epoch is being streamed, for no longer than a report waits.
   bool waits_for_train(const SeriesKey& key,
                        std::chrono::steady_clock::time_point complete_since) const;
+  // Takes room from the series that are complete, never from `key`: frees their accumulators where
+  // it is `budget` that is short, else makes a report with what is there. False if there is none.
+  bool take_room(const SeriesKey& key, const MemoryBudget* budget);
+  // Makes the report of a series that nobody waits for; false, and a line in the log, if it fails.
+  bool report_now(const std::shared_ptr<Series>& series);
   // Makes the reports that no longer have to wait: of the epoch and layer of `train`, or all.
   void report_held(const SeriesKey* train);
   // Looks for them until the engine stops: waits end by themselves, and train series are dropped.

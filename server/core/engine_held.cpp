@@ -32,19 +32,38 @@ bool Engine::waits_for_train(const SeriesKey& key,
          registry_.find_streaming(train_of(key)) != nullptr;
 }
 
+bool Engine::report_now(const std::shared_ptr<Series>& series) {
+  try {
+    services_.devices.require_usable();
+    series->report_if_complete();
+  } catch (const std::exception& error) {
+    spdlog::warn("no report of {} yet: {}", describe(series->key()), error.what());
+    return false;
+  }
+  registry_.remove(series);
+  if (series->key().split == kTrainSplit) report_held(&series->key());
+  return true;
+}
+
+bool Engine::take_room(const SeriesKey& key, const MemoryBudget* budget) {
+  const auto complete = registry_.complete(key);
+  if (budget != nullptr) {
+    for (const auto& series : complete) {
+      if (series->free_accumulators(*budget)) return true;
+    }
+  }
+  for (const auto& series : complete) {
+    if ((budget == nullptr || series->holds(*budget)) && report_now(series)) return true;
+  }
+  return false;
+}
+
 void Engine::report_held(const SeriesKey* train) {
   for (const auto& series : registry_.all()) {
     const auto since = series->held_since();
     const SeriesKey& key = series->key();
     if (!since || (train != nullptr && train_of(key) != *train)) continue;
-    if (waits_for_train(key, *since)) continue;
-    try {
-      services_.devices.require_usable();
-      series->report_if_complete();
-      registry_.remove(series);
-    } catch (const std::exception& error) {  // nobody waits for an answer
-      spdlog::warn("no report of {} yet: {}", describe(key), error.what());
-    }
+    if (!waits_for_train(key, *since)) report_now(series);
   }
 }
 

@@ -25,6 +25,12 @@ void Reservation::absorb(Reservation&& other) {
   other.budget_ = nullptr;
 }
 
+void Reservation::shrink(size_t bytes) {
+  if (bytes >= bytes_) return;
+  budget_->give_back(bytes_ - bytes);
+  bytes_ = bytes;
+}
+
 void Reservation::release() {
   if (budget_ != nullptr) budget_->give_back(bytes_);
   budget_ = nullptr;

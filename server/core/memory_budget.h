@@ -20,6 +20,8 @@ class Reservation {
 
   // Takes over the bytes of another share of the same budget.
   void absorb(Reservation&& other);
+  // Gives back what is beyond `bytes`.
+  void shrink(size_t bytes);
   void release();
   size_t bytes() const { return bytes_; }
   bool is_of(const MemoryBudget& budget) const { return bytes_ > 0 && budget_ == &budget; }

@@ -74,6 +74,15 @@ std::vector<std::shared_ptr<Series>> Registry::all() const {
   return out;
 }
 
+std::vector<std::shared_ptr<Series>> Registry::complete(const SeriesKey& except) const {
+  std::vector<std::shared_ptr<Series>> out = all();
+  std::erase_if(out,
+                [&](const auto& series) { return series->key() == except || !series->complete(); });
+  std::ranges::stable_partition(
+      out, [&](const auto& series) { return train_of(series->key()) != except; });
+  return out;
+}
+
 void Registry::remove(const std::shared_ptr<Series>& series) {
   const std::lock_guard lock(mutex_);
   const auto found = series_.find(series->key());

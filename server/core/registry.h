@@ -31,6 +31,9 @@ class Registry {
   // All of them.
   std::vector<std::shared_ptr<Series>> all() const;
 
+  // Those whose ranks have all closed but the one of `except`; those that it is the train of last.
+  std::vector<std::shared_ptr<Series>> complete(const SeriesKey& except) const;
+
   // Forgets a series; it is not changed.
   void remove(const std::shared_ptr<Series>& series);
 

@@ -5,6 +5,12 @@
 #include "server/core/errors.h"
 
 namespace ncscope::server {
+namespace {
+
+// So many times the report of a complete series may fail until its room is worth more.
+constexpr uint32_t kHopelessFailures = 5;
+
+}  // namespace
 
 Series::Series(SeriesKey key, const v1::Open& open, const SeriesSpec& spec, Services& services)
     : key_(std::move(key)),
@@ -123,6 +129,10 @@ void Series::free_all() {
   }
   classifier_.clear();
   sample_ids_.clear();
+  groups_.clear();
+  merged_.reset();
+  const std::lock_guard lock(mutex_);
+  merged_memory_.release();
 }
 
 bool Series::reported() const {
@@ -137,6 +147,10 @@ std::optional<std::chrono::steady_clock::time_point> Series::idle_since() const 
 }
 
 bool Series::holds(const MemoryBudget& budget) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (merged_memory_.is_of(budget)) return true;
+  }
   if (classifier_.holds(budget) || sample_ids_.holds(budget)) return true;
   for (uint32_t index = 0; index < spec_.world_size; ++index) {
     Rank* const rank = find_rank(index);
@@ -154,6 +168,7 @@ bool Series::drop_if_idle(std::chrono::steady_clock::duration age, const std::st
         std::chrono::steady_clock::now() - last_used_ < age) {
       return false;
     }
+    if (closed_ == spec_.world_size && failures_ < kHopelessFailures) return false;
     drop_reason_ = reason;
     phase_ = Phase::kDropped;
     changed_.notify_all();

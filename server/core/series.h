@@ -58,9 +58,15 @@ class Series {
   // Where all ranks have closed and no report is made or being made: what a Close is answered that
   // need not wait for the report, which somebody makes later.
   std::optional<CloseResult> hold();
+  // Whether all ranks have closed and the report is not there; it may be being made.
+  bool complete() const;
   // Since when its ranks have all closed, for a series that hold() took and whose report is not
   // there: it may be being made. Nothing just after that has failed.
   std::optional<std::chrono::steady_clock::time_point> held_since() const;
+
+  // Where all ranks have closed and no report is made or being made: merges what they hold on the
+  // host and gives back the rest of its memory of `budget`. True if that was some.
+  bool free_accumulators(const MemoryBudget& budget);
 
   // Frees what was streamed; sessions get Aborted with `reason`. Does nothing to a report.
   void drop(const std::string& reason);
@@ -73,7 +79,8 @@ class Series {
   std::optional<std::chrono::steady_clock::time_point> idle_since() const;
   // Whether some of its memory is of this budget.
   bool holds(const MemoryBudget& budget);
-  // As drop(), if there was no session for `age`; true if the series is dropped.
+  // As drop(), if there was no session for `age`; true if the series is dropped. One whose ranks
+  // have all closed is not, unless its report has failed over and over.
   bool drop_if_idle(std::chrono::steady_clock::duration age, const std::string& reason);
 
  private:
@@ -97,6 +104,12 @@ class Series {
   // Of whoever makes the report, in phase kReporting: nobody else touches the ranks.
   void make_report();
   void merge_ranks(Device& device);
+  // Accounts for the merged state in place of the ranks; the bytes of `budget` that gives back.
+  size_t keep_merged(Reservation host, const MemoryBudget& budget);
+  // False if it is not in phase kStreaming with all ranks closed.
+  bool begin_reporting();
+  // No report was made: as before, for another try.
+  void end_reporting();
   std::optional<DecisionCounts> count_decisions(Device& device, const Statistics& centers,
                                                 const Classifier* classifier);
   v1::Report compute(Device& device, const Classifier* classifier);
@@ -134,6 +147,8 @@ class Series {
   bool held_ = false;
   std::chrono::steady_clock::time_point complete_since_;  // all ranks have closed
   std::chrono::steady_clock::time_point retry_at_;        // where a held report has failed
+  uint32_t failures_ = 0;                                 // of reports
+  Reservation merged_memory_;  // of the state below, where the ranks have given theirs back
 
   // Kept for another try where making the report fails.
   std::vector<Statistics> groups_;  // sums of ranks: one, or several for standard errors

@@ -95,7 +95,8 @@ void Series::mark_closed(Rank& rank, uint32_t index, uint64_t samples, bool part
 }
 
 std::optional<CloseResult> Series::hold() {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return phase_ != Phase::kReporting || drop_reason_; });
   if (phase_ != Phase::kStreaming || closed_ < spec_.world_size) return std::nullopt;
   held_ = true;
   return CloseResult{closed_, spec_.world_size, nullptr};
@@ -107,6 +108,12 @@ std::optional<std::chrono::steady_clock::time_point> Series::held_since() const 
   if (!held_ || !open) return std::nullopt;
   if (std::chrono::steady_clock::now() < retry_at_) return std::nullopt;
   return complete_since_;
+}
+
+bool Series::complete() const {
+  const std::lock_guard lock(mutex_);
+  const bool open = phase_ == Phase::kStreaming || phase_ == Phase::kReporting;
+  return open && !drop_reason_ && closed_ == spec_.world_size;
 }
 
 CloseResult Series::report_if_complete() {
@@ -121,21 +128,15 @@ CloseResult Series::report_if_complete() {
   try {
     make_report();
   } catch (...) {
-    // As before: a repeated Close tries again.
     ++services_.counters.report_failures;
-    bool dropped = false;
     {
       const std::lock_guard lock(mutex_);
-      dropped = drop_reason_.has_value();
-      phase_ = dropped ? Phase::kDropped : Phase::kStreaming;
+      ++failures_;
       retry_at_ = std::chrono::steady_clock::now() + kRetryHeld;
-      changed_.notify_all();
     }
-    if (dropped) free_all();
+    end_reporting();
     throw;
   }
-  merged_.reset();
-  groups_.clear();
   free_all();
   const std::lock_guard lock(mutex_);
   return {closed_, spec_.world_size, report_};

@@ -66,32 +66,6 @@ void Series::make_report() {
                static_cast<double>(elapsed.count()) / 1e3);
 }
 
-void Series::merge_ranks(Device& device) {
-  if (merged_) return;
-  const size_t world = spec_.world_size;
-  const bool grouped = spec_.report.standard_errors;
-  groups_.resize(grouped ? jackknife_groups(world) : 1);
-  for (; merged_ranks_ < spec_.world_size; ++merged_ranks_) {
-    Rank& rank = rank_at(merged_ranks_);
-    if (rank.accumulator) {
-      rank.state = rank.accumulator->finish(device);
-      rank.accumulator.reset();
-    }
-    if (rank.state) {
-      Statistics& sum = groups_[grouped ? jackknife_group(merged_ranks_, world) : 0];
-      sum = sum.dim == 0 ? std::move(*rank.state) : merge(device, sum, *rank.state);
-    }
-    rank.state.reset();
-  }
-  std::erase_if(groups_, [](const Statistics& group) { return group.dim == 0; });
-  if (grouped) {
-    merged_ = merge_all(device, groups_);
-  } else {
-    merged_ = std::move(groups_.at(0));
-    groups_.clear();
-  }
-}
-
 std::optional<DecisionCounts> Series::count_decisions(Device& device, const Statistics& centers,
                                                       const Classifier* classifier) {
   for (uint32_t index = 0; index < spec_.world_size; ++index) {

@@ -1,6 +1,8 @@
 // Series that are complete and wait for the train split, without a transport.
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include "kernels/accumulator.h"
 #include "server/core/errors.h"
 #include "tests/server/core/core_fixture.h"
@@ -83,33 +85,126 @@ TEST_F(HeldTest, AStateWaitsAsAStreamDoes) {
   EXPECT_TRUE(report.test_collapse().has_strong());
 }
 
-// Room for two series; the engine drops idle ones at once.
+// Room for two series and a half; the engine drops idle ones at once.
 class TightHeldTest : public CoreTest {
  protected:
   static server::Limits limits() {
     server::Limits limits;
     limits.state_memory_bytes = Accumulator::bytes_needed(3, 4, DType::kFloat32) * 5 / 2;
+    limits.max_open_series = 3;
     return limits;
   }
-  TightHeldTest() : CoreTest(limits()), eager_(services_, std::chrono::seconds(0)) {}
+  explicit TightHeldTest(size_t card_memory_bytes = 0)
+      : CoreTest(limits(), 2, {.backend = Backend::kCpu}, card_memory_bytes),
+        eager_(services_, std::chrono::seconds(0)) {}
+
+  void hold(const std::string& split, const std::string& run = "run") {
+    v1::Open open = open_of(samples_, split);
+    open.mutable_key()->set_run(run);
+    const auto session = eager_.open(open);
+    session->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
+    EXPECT_FALSE(session->close(1, false).report);
+  }
+  std::string centers_of(const std::string& split) {
+    return stored(eager_, open_of(samples_, split)).nc4().centers().split();
+  }
+  bool is_held(const std::string& split) {
+    return eager_.registry().find_streaming({"run", 0, split, "features"}) != nullptr;
+  }
 
   const Samples samples_ = make_samples(80, 4, 3, DType::kFloat32, 6);
   server::Engine eager_;
 };
 
-TEST_F(TightHeldTest, WhatWaitsIsCountedAndCanBeDroppedForRoom) {
+TEST_F(TightHeldTest, WhatWaitsGivesTheRoomOfItsAccumulators) {
   const auto train = eager_.open(open_of(samples_, "train"));
-  {
-    const auto test = eager_.open(open_of(samples_, "test"));
-    test->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
-    EXPECT_FALSE(test->close(1, false).report);
-  }
+  hold("test");
   EXPECT_GT(services_.memory.used(), services_.memory.limit() / 2);
   EXPECT_TRUE(eager_.open(open_for(samples_, "other")));
-  EXPECT_EQ(eager_.registry().open_runs().at("run"), 1u);
+  EXPECT_TRUE(is_held("test"));
+  EXPECT_GT(services_.memory.used(), services_.memory.limit() * 2 / 5) << "the state still counts";
   train->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
   EXPECT_TRUE(train->close(1, false).report);
-  EXPECT_THROW(stored(eager_, open_of(samples_, "test")), server::NotFound);
+  EXPECT_EQ(centers_of("test"), "train");
+  EXPECT_EQ(services_.memory.used(), 0u);
+}
+
+TEST_F(TightHeldTest, WhereThatIsTooLittleItIsReportedAndNeverDropped) {
+  const auto train = eager_.open(open_of(samples_, "train"));
+  hold("test");
+  const auto taken =
+      services_.memory.reserve(services_.memory.limit() - services_.memory.used() - 1, "most");
+  const auto other = eager_.open(open_for(samples_, "other"));
+  EXPECT_THROW(eager_.open(open_for(samples_, "another")), server::BudgetExhausted);
+  EXPECT_EQ(centers_of("test"), "test");
+}
+
+TEST_F(TightHeldTest, AmongTooManySeriesItIsReported) {
+  const auto train = eager_.open(open_of(samples_, "train"));
+  hold("test");
+  hold("val");
+  const auto other = eager_.open(open_for(samples_, "other"));
+  EXPECT_EQ(eager_.registry().size(), 3u);
+  EXPECT_NE(is_held("test"), is_held("val"));
+  train->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
+  EXPECT_TRUE(train->close(1, false).report);
+  EXPECT_NE(centers_of("test"), centers_of("val"));
+}
+
+TEST_F(TightHeldTest, IdentitiesOfSamplesOfTrainFindRoomToo) {
+  const auto train = eager_.open(open_of(samples_, "train"));
+  hold("test");
+  const auto taken = services_.memory.reserve(services_.memory.limit() - services_.memory.used(),
+                                              "all that is left");
+  v1::Batch batch = batch_of(samples_, 0, 0, 80);
+  std::vector<uint64_t> ids(80);
+  std::iota(ids.begin(), ids.end(), 0);
+  batch.set_sample_ids(ids.data(), ids.size() * sizeof(uint64_t));
+  batch.set_crc32c(checksum_of(batch));
+  train->add_batch(server::incoming_batch(batch));
+  EXPECT_TRUE(is_held("test"));
+  EXPECT_TRUE(train->close(1, false).report);
+  EXPECT_EQ(centers_of("test"), "train");
+}
+
+TEST_F(TightHeldTest, ADroppedRunFreesWhatWasMerged) {
+  const auto train = eager_.open(open_of(samples_, "train"));
+  hold("test");
+  EXPECT_TRUE(eager_.open(open_for(samples_, "other")));
+  v1::DeleteRunRequest request;
+  request.set_run("run");
+  eager_.delete_run(request);
+  EXPECT_EQ(eager_.registry().size(), 1u);
+  request.set_run("other");
+  eager_.delete_run(request);
+  EXPECT_EQ(services_.memory.used(), 0u);
+}
+
+// Room for two accumulators on the card.
+class CardHeldTest : public TightHeldTest {
+ protected:
+  CardHeldTest() : TightHeldTest(Accumulator::bytes_needed(3, 4, DType::kFloat32) * 9 / 2) {}
+};
+
+TEST_F(CardHeldTest, WhatWaitsMovesToTheHost) {
+  const auto train = eager_.open(open_of(samples_, "train"));
+  hold("test");
+  EXPECT_EQ(services_.memory.used(), 0u);
+  const auto other = eager_.open(open_for(samples_, "other"));
+  EXPECT_TRUE(is_held("test"));
+  EXPECT_GT(services_.memory.used(), 0u);
+  train->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
+  EXPECT_TRUE(train->close(1, false).report);
+  EXPECT_EQ(centers_of("test"), "train");
+  EXPECT_EQ(services_.memory.used(), 0u);
+}
+
+TEST_F(CardHeldTest, AFullHostMakesTheReport) {
+  const auto train = eager_.open(open_of(samples_, "train"));
+  hold("test");
+  const auto taken = services_.memory.reserve(services_.memory.limit(), "everything");
+  const auto other = eager_.open(open_for(samples_, "other"));
+  EXPECT_EQ(centers_of("test"), "test");
 }
 
 }  // namespace
