@@ -208,6 +208,7 @@ v1::Report report_of(Device& device, const Measurement& measured, const Decision
     v1::Centers& centers = *report.mutable_nc4()->mutable_centers();
     centers.set_split(options.train ? kTrainSplit : options.key.split());
     centers.set_epoch(options.train ? options.train_epoch : options.key.epoch());
+    if (!options.train) centers.set_attempt(options.attempt);
   }
   return report;
 }

@@ -83,8 +83,9 @@ class Engine {
   // What a Close is answered once its rank is closed: the report, made now if it can be; counts
   // where ranks are missing, or where the report waits for that of the train split.
   CloseResult finish(const std::shared_ptr<Series>& series);
-  // Whether the train split of the epoch is being streamed, for no longer than a report waits.
-  bool waits_for_train(const SeriesKey& key,
+  // Whether the train split of the epoch is being streamed, for no longer than a report waits, and
+  // is not reported in the attempt of `series`: nothing better comes then.
+  bool waits_for_train(const Series& series,
                        std::chrono::steady_clock::time_point complete_since) const;
   // Takes room from the series that are complete, never from `key`: frees their accumulators where
   // it is `budget` that is short, else makes a report with what is there. False if there is none.

@@ -17,7 +17,7 @@ CloseResult Engine::finish(const std::shared_ptr<Series>& series) {
     // Held first: a train split that is reported from here on sees it.
     const auto counts = series->hold();
     const auto since = counts ? series->held_since() : std::nullopt;
-    if (since && waits_for_train(key, *since)) return *counts;
+    if (since && waits_for_train(*series, *since)) return *counts;
   }
   CloseResult result = series->report_if_complete();
   if (!result.report) return result;
@@ -26,10 +26,15 @@ CloseResult Engine::finish(const std::shared_ptr<Series>& series) {
   return result;
 }
 
-bool Engine::waits_for_train(const SeriesKey& key,
+bool Engine::waits_for_train(const Series& series,
                              std::chrono::steady_clock::time_point complete_since) const {
-  return std::chrono::steady_clock::now() - complete_since < services_.limits.train_wait &&
-         registry_.find_streaming(train_of(key)) != nullptr;
+  const SeriesKey train = train_of(series.key());
+  if (std::chrono::steady_clock::now() - complete_since >= services_.limits.train_wait ||
+      registry_.find_streaming(train) == nullptr) {
+    return false;
+  }
+  const auto reported = services_.reports.find_statistics(train);
+  return !reported || reported->epoch != train.epoch || reported->attempt != series.attempt();
 }
 
 bool Engine::report_now(const std::shared_ptr<Series>& series) {
@@ -63,7 +68,7 @@ void Engine::report_held(const SeriesKey* train) {
     const auto since = series->held_since();
     const SeriesKey& key = series->key();
     if (!since || (train != nullptr && train_of(key) != *train)) continue;
-    if (!waits_for_train(key, *since)) report_now(series);
+    if (!waits_for_train(*series, *since)) report_now(series);
   }
 }
 

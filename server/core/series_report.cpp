@@ -104,6 +104,7 @@ v1::Report Series::compute(Device& device, const Classifier* classifier) {
     v1::Nc4& nc4 = *report.mutable_nc4();
     nc4.mutable_centers()->set_split(train_centers ? kTrainSplit : key_.split);
     nc4.mutable_centers()->set_epoch(train_centers ? train.epoch : key_.epoch);
+    nc4.mutable_centers()->set_attempt(train_centers ? train.attempt : attempt());
     nc4.set_decision_source(source_message(decisions->source));
   } else {
     explain_missing_decisions(report);
@@ -117,6 +118,10 @@ v1::Report Series::compute(Device& device, const Classifier* classifier) {
     add_warning(report, "earlier_train_means",
                 "the train means are those of epoch " + std::to_string(train.epoch) +
                     ": there are none of this epoch");
+  } else if (train_centers && train.attempt != attempt()) {
+    add_warning(report, "other_attempt_train_means",
+                "the train means are those of attempt " + std::to_string(train.attempt) +
+                    " of this epoch, the samples those of attempt " + std::to_string(attempt()));
   }
   if (const uint64_t duplicates = sample_ids_.duplicates(); duplicates > 0) {
     add_warning(report, "duplicate_samples",

@@ -30,20 +30,20 @@ TrainState find_train_state(Services& services, const SeriesKey& key) {
       out.means = load_statistics(services.statistics_folder / record->file).statistics;
       out.means->scatter = {};
       out.epoch = record->epoch;
+      out.attempt = record->attempt;
       return out;
     } catch (const Error& error) {
       // Replaced while it was read, by another attempt or epoch.
       auto newer = services.reports.find_statistics(train);
       if (newer && newer->file == record->file) {
-        return {{}, 0, std::string("its state cannot be read: ") + error.what()};
+        return {.missing = std::string("its state cannot be read: ") + error.what()};
       }
       record = std::move(newer);
     }
   }
-  if (!record) return {{}, 0, "the train split of this layer has no report yet"};
-  return {{},
-          0,
-          "the state of train that is kept is of a later epoch, " + std::to_string(record->epoch)};
+  if (!record) return {.missing = "the train split of this layer has no report yet"};
+  return {.missing = "the state of train that is kept is of a later epoch, " +
+                     std::to_string(record->epoch)};
 }
 
 }  // namespace ncscope::server

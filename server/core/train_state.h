@@ -12,9 +12,10 @@
 namespace ncscope::server {
 
 struct TrainState {
-  std::optional<Statistics> means;  // without the scatter, which nobody reads
-  uint32_t epoch = 0;               // that the means are of
-  std::string missing;              // why there are none
+  std::optional<Statistics> means{};  // without the scatter, which nobody reads
+  uint32_t epoch = 0;                 // that the means are of
+  uint32_t attempt = 0;               // of that epoch
+  std::string missing{};              // why there are none
 
   // Why its means cannot be the centres of the samples behind `split`; empty where they can.
   std::string why_no_centers(const Statistics& split) const;

@@ -89,10 +89,12 @@ int64_t insert_report(Database& database, const v1::Report& report,
 std::optional<StatisticsRecord> read_statistics(Database& database, const std::string& run,
                                                 const std::string& split,
                                                 const std::string& layer) {
-  SqlStatement query(
-      database, "SELECT epoch, file FROM statistics WHERE run = ? AND split = ? AND layer = ?");
+  SqlStatement query(database,
+                     "SELECT epoch, attempt, file FROM statistics"
+                     " WHERE run = ? AND split = ? AND layer = ?");
   if (!query.bind(run).bind(split).bind(layer).step()) return std::nullopt;
-  return StatisticsRecord{static_cast<uint32_t>(query.integer(0)), query.text(1)};
+  return StatisticsRecord{static_cast<uint32_t>(query.integer(0)),
+                          static_cast<uint32_t>(query.integer(1)), query.text(2)};
 }
 
 }  // namespace
@@ -115,12 +117,13 @@ ReportStore::Inserted ReportStore::insert(const v1::Report& report, const Report
     inserted.obsolete_file = std::move(old->file);
   }
   SqlStatement(database_,
-               "INSERT OR REPLACE INTO statistics (run, split, layer, epoch, file)"
-               " VALUES (?, ?, ?, ?, ?)")
+               "INSERT OR REPLACE INTO statistics (run, split, layer, epoch, attempt, file)"
+               " VALUES (?, ?, ?, ?, ?, ?)")
       .bind(key.run())
       .bind(key.split())
       .bind(key.layer())
       .bind(key.epoch())
+      .bind(report.attempt())
       .bind(statistics_file)
       .run();
   transaction.commit();

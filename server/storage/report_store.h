@@ -42,9 +42,10 @@ struct StoredRun {
   int64_t last_id = 0;  // id of its newest report
 };
 
-// Where the merged state of a series is, and which epoch it is of.
+// Where the merged state of a series is, and which epoch and attempt it is of.
 struct StatisticsRecord {
   uint32_t epoch = 0;
+  uint32_t attempt = 0;
   std::string file;  // within DATA/statistics
 };
 

@@ -8,7 +8,7 @@
 namespace ncscope::server {
 namespace {
 
-constexpr int64_t kSchemaVersion = 2;
+constexpr int64_t kSchemaVersion = 3;
 
 // The per-class tables are apart from the rest of a report, so that lists need not read them; both
 // blobs together are the serialised Report.
@@ -61,6 +61,16 @@ CREATE TABLE report_values (
 PRAGMA user_version = 2;
 )sql";
 
+// A state names the attempt that it is of, as its report does.
+constexpr const char* kStateAttempts = R"sql(
+ALTER TABLE statistics ADD COLUMN attempt INTEGER NOT NULL DEFAULT 0;
+UPDATE statistics SET attempt = COALESCE(
+  (SELECT reports.attempt FROM reports
+   WHERE reports.run = statistics.run AND reports.split = statistics.split
+     AND reports.layer = statistics.layer AND reports.epoch = statistics.epoch), 0);
+PRAGMA user_version = 3;
+)sql";
+
 // The values of the reports that are there.
 void fill_history(Database& database) {
   SqlStatement reports(database, "SELECT id, report FROM reports");
@@ -104,6 +114,7 @@ void prepare_schema(Database& database) {
     database.execute(kHistory);
     fill_history(database);
   }
+  if (version < 3) database.execute(kStateAttempts);
   transaction.commit();
 }
 

@@ -131,7 +131,7 @@ TEST_F(ReportStoreTest, OtherFilesAndSchemasAreRefused) {
     ReportStore store(folder_ / "r.db");
     FAIL() << "a schema of the future was taken";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), ::testing::HasSubstr("expected schema version 2 or lower, got 9"));
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("expected schema version 3 or lower, got 9"));
   }
 }
 
@@ -171,6 +171,7 @@ TEST_F(ReportStoreTest, AFileOfTheFirstSchemaGetsItsHistory) {
   ASSERT_EQ(sqlite3_open((folder_ / "r.db").c_str(), &raw), SQLITE_OK);
   ASSERT_EQ(sqlite3_exec(raw,
                          "DROP TABLE report_values; DROP INDEX reports_by_series;"
+                         "ALTER TABLE statistics DROP COLUMN attempt;"
                          "PRAGMA user_version = 1",
                          nullptr, nullptr, nullptr),
             SQLITE_OK);
@@ -179,6 +180,30 @@ TEST_F(ReportStoreTest, AFileOfTheFirstSchemaGetsItsHistory) {
     ReportStore store(folder_ / "r.db");
     EXPECT_EQ(store.history(key_of("run", 2)).at(0).values[server::kPinvMetric], 0.25);
     EXPECT_TRUE(store.find(key_of("run", 1), true));
+  }
+}
+
+TEST_F(ReportStoreTest, AFileOfTheSecondSchemaGetsTheAttemptsOfItsStates) {
+  {
+    ReportStore store(folder_ / "r.db");
+    store.insert(made_up_report("run", 1, 5), made_up_attempt(5), "f");
+    store.insert(made_up_report("run", 2, 3), made_up_attempt(3), "g");
+    EXPECT_EQ(store.find_statistics(key_of("run", 0))->attempt, 3u);
+  }
+  sqlite3* raw = nullptr;
+  ASSERT_EQ(sqlite3_open((folder_ / "r.db").c_str(), &raw), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(raw,
+                         "ALTER TABLE statistics DROP COLUMN attempt;"
+                         "INSERT INTO statistics VALUES ('gone', 'train', 'features', 1, 'h');"
+                         "PRAGMA user_version = 2",
+                         nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  sqlite3_close(raw);
+  for (int reopened = 0; reopened < 2; ++reopened) {
+    ReportStore store(folder_ / "r.db");
+    EXPECT_EQ(store.find_statistics(key_of("run", 0))->attempt, 3u);
+    EXPECT_EQ(store.find_statistics(key_of("run", 0))->file, "g");
+    EXPECT_EQ(store.find_statistics(key_of("gone", 0))->attempt, 0u);
   }
 }
 

@@ -197,18 +197,63 @@ TEST_F(SplitTest, SeveralOutOfDistributionSplits) {
   EXPECT_FALSE(report_of(kOod, "not-ood").has_nc5());
 }
 
-TEST_F(SplitTest, AHigherAttemptOfTrainIsWaitedFor) {
+TEST_F(SplitTest, TrainOfTheSameAttemptIsWaitedFor) {
   report_of(kTrain.slice(0, 50), "train");
   StreamCall old(live_.stub());
-  v1::Open train = open_of(kTrain, "train");
+  v1::Open train = open_of(kTrain, "train"), test = open_of(kTest, "test");
   train.set_attempt(1);
   send(old, train, kTrain.slice(0, 100));
-  hold(kTest, open_of(kTest, "test"));
+  test.set_attempt(2);
+  hold(kTest, test);
   train.set_attempt(2);
   ASSERT_TRUE(stream_all(live_.stub(), train, kTrain, 64));
   v1::Report report;
-  ASSERT_TRUE(live_.get_report(open_of(kTest, "test").key(), report).ok());
+  ASSERT_TRUE(live_.get_report(test.key(), report).ok());
   EXPECT_EQ(difference(local_report(kTest, &kTrain), report, 1e-15), "");
+  EXPECT_EQ(report.nc4().centers().attempt(), 2u);
+}
+
+TEST_F(SplitTest, TrainOfTheSameAttemptIsTakenWhileAHigherOneStreams) {
+  report_of(kTrain, "train");
+  StreamCall higher(live_.stub());
+  v1::Open train = open_of(kTrain, "train");
+  train.set_attempt(1);
+  send(higher, train, kTrain.slice(0, 100));
+  const v1::Report report = report_of(kTest, "test");
+  EXPECT_EQ(difference(local_report(kTest, &kTrain), report, 1e-15), "");
+  EXPECT_TRUE(report.nc4().centers().has_attempt());
+  EXPECT_EQ(report.nc4().centers().attempt(), 0u);
+}
+
+TEST_F(SplitTest, TrainOfAnotherAttemptThatIsReportedAndAWarning) {
+  report_of(kTrain, "train");
+  v1::Open test = open_of(kTest, "test");
+  test.set_attempt(1);
+  const auto closed = stream_all(live_.stub(), test, kTest, 64);
+  ASSERT_TRUE(closed && closed->has_report());
+  EXPECT_EQ(closed->report().nc4().centers().split(), "train");
+  EXPECT_EQ(closed->report().nc4().centers().attempt(), 0u);
+  EXPECT_THAT(warnings(closed->report()),
+              ::testing::ElementsAre(HasSubstr("other_attempt_train_means: the train means are"
+                                               " those of attempt 0 of this epoch, the samples"
+                                               " those of attempt 1")));
+}
+
+TEST_F(SplitTest, TrainOfAHigherAttemptIsWaitedForAndAWarning) {
+  StreamCall old(live_.stub());
+  v1::Open train = open_of(kTrain, "train");
+  send(old, train, kTrain.slice(0, 100));
+  hold(kTest, open_of(kTest, "test"));
+  train.set_attempt(1);
+  ASSERT_TRUE(stream_all(live_.stub(), train, kTrain, 64));
+  v1::Report report;
+  ASSERT_TRUE(live_.get_report(open_of(kTest, "test").key(), report).ok());
+  EXPECT_EQ(report.nc4().centers().attempt(), 1u);
+  EXPECT_THAT(warnings(report),
+              ::testing::ElementsAre(HasSubstr("other_attempt_train_means: the train means are"
+                                               " those of attempt 1")));
+  EXPECT_DOUBLE_EQ(report.test_collapse().strong(),
+                   local_report(kTest, &kTrain).test_collapse().strong());
 }
 
 TEST_F(SplitTest, AHigherAttemptOfTestTakesThePlaceOfOneThatWaits) {
@@ -222,6 +267,8 @@ TEST_F(SplitTest, AHigherAttemptOfTestTakesThePlaceOfOneThatWaits) {
   v1::Report report;
   ASSERT_TRUE(live_.get_report(open.key(), report).ok());
   EXPECT_EQ(report.attempt(), 1u);
+  EXPECT_THAT(warnings(report), ::testing::ElementsAre(HasSubstr("those of attempt 0")));
+  report.clear_warnings();
   EXPECT_EQ(difference(local_report(kTest, &kTrain), report, 1e-15), "");
   EXPECT_EQ(engine().services().memory.used(), 0u);
 }
