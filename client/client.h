@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,11 +48,12 @@ class Client {
   // Starts to stream a series, or goes on with one: see Series::next_sequence().
   Series open(const v1::Open& open);
 
-  // The report of a series. With a `wait` above zero, waits that long for it to be made. Throws
-  // ServerError NOT_FOUND, or DEADLINE_EXCEEDED.
+  // The report of a series, of one attempt where that is given. With a `wait` above zero, waits
+  // that long for it to be made. Throws ServerError NOT_FOUND, DEADLINE_EXCEEDED, ABORTED where
+  // what it waits for was dropped, FAILED_PRECONDITION where a higher attempt took its place.
   v1::Report report(const v1::SeriesKey& key,
                     std::chrono::milliseconds wait = std::chrono::milliseconds::zero(),
-                    bool omit_classes = false);
+                    bool omit_classes = false, std::optional<uint32_t> attempt = std::nullopt);
 
   // Every run, most recently reported first.
   std::vector<v1::ListRunsResponse::Run> runs();

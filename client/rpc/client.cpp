@@ -21,7 +21,7 @@ Series Client::open(const v1::Open& open) {
 }
 
 v1::Report Client::report(const v1::SeriesKey& key, std::chrono::milliseconds wait,
-                          bool omit_classes) {
+                          bool omit_classes, std::optional<uint32_t> attempt) {
   grpc::ClientContext context;
   connection_->set_deadline(context,
                             wait > wait.zero() ? wait : connection_->options().call_timeout);
@@ -29,6 +29,7 @@ v1::Report Client::report(const v1::SeriesKey& key, std::chrono::milliseconds wa
   *request.mutable_key() = key;
   request.set_wait(wait > wait.zero());
   request.set_omit_classes(omit_classes);
+  if (attempt) request.set_attempt(*attempt);
   v1::GetReportResponse response;
   connection_->check(connection_->stub().GetReport(&context, request, &response));
   return std::move(*response.mutable_report());

@@ -42,7 +42,9 @@ class Engine {
   std::unique_ptr<Session> open(const v1::Open& open);
 
   // The report, with its per-class table unless omitted. With `wait` it is waited for while the
-  // series is streamed or not there yet. Throws NotFound, Cancelled, Unavailable.
+  // series is streamed or not there yet. Throws NotFound, Cancelled, Unavailable, Aborted where
+  // what is waited for was dropped, FailedPrecondition where a higher attempt took the place of the
+  // one that is asked for.
   v1::Report get_report(const v1::GetReportRequest& request, const IsCancelled& cancelled);
   v1::ListRunsResponse list_runs(const v1::ListRunsRequest& request);
   v1::ListReportsResponse list_reports(const v1::ListReportsRequest& request);

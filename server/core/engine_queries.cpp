@@ -21,24 +21,45 @@ size_t page_limit(uint32_t page_size) {
   return page_size == 0 ? 100 : std::min<size_t>(page_size, 1000);
 }
 
+[[noreturn]] void refuse_replaced(const SeriesKey& key, uint32_t asked, uint32_t known,
+                                  const char* state) {
+  throw FailedPrecondition("GetReport: attempt " + std::to_string(asked) +
+                           " was replaced by attempt " + std::to_string(known) + ", which is " +
+                           state + ": " + describe(key));
+}
+
 }  // namespace
 
 v1::Report Engine::get_report(const v1::GetReportRequest& request, const IsCancelled& cancelled) {
   const SeriesKey key = parse_key(request.key());
+  const uint32_t asked = request.attempt();
+  std::shared_ptr<Series> awaited;
   while (true) {
     const uint64_t seen = services_.hub.version();
-    const bool streaming = request.wait() && registry_.find_streaming(key) != nullptr;
-    if (!streaming) {
-      if (auto stored =
-              services_.reports.find(key, !request.omit_classes(), request.include_layers())) {
-        return std::move(stored->report);
+    const auto streamed = request.wait() ? registry_.find_streaming(key) : nullptr;
+    if (streamed) awaited = streamed;
+    const std::optional<std::string> lost = awaited ? awaited->lost() : std::nullopt;
+    const bool replaced = streamed && request.has_attempt() && streamed->attempt() > asked;
+    if (!streamed || lost || replaced) {
+      auto stored = services_.reports.find(key, !request.omit_classes(), request.include_layers());
+      if (stored) {
+        const uint32_t got = stored->report.attempt();
+        const bool wanted =
+            request.has_attempt() ? got == asked : !lost || got >= awaited->attempt();
+        if (wanted) return std::move(stored->report);
+        if (request.has_attempt() && got > asked) refuse_replaced(key, asked, got, "reported");
       }
-      if (!request.wait()) throw NotFound("no report of " + describe(key));
+      if (replaced) refuse_replaced(key, asked, streamed->attempt(), "streamed");
+      if (lost) throw Aborted("GetReport: " + *lost);
+    }
+    if (!request.wait()) {
+      throw NotFound("no report of " + describe(key) +
+                     (request.has_attempt() ? ", attempt " + std::to_string(asked) : ""));
     }
     if (cancelled()) throw Cancelled("GetReport: the caller is gone");
-    if (stopped_ || (draining_ && active_ == 0)) {
-      throw Unavailable("GetReport: the server is shutting down");
-    }
+    // Reports of series that are complete are made before the end.
+    const bool nothing_comes = draining_ && active_ == 0 && !(awaited && awaited->complete());
+    if (stopped_ || nothing_comes) throw Unavailable("GetReport: the server is shutting down");
     services_.hub.wait_for_change(seen, kPollInterval);
   }
 }

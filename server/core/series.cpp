@@ -120,6 +120,11 @@ bool Series::drop_if_unused() {
   return true;
 }
 
+std::optional<std::string> Series::lost() const {
+  const std::lock_guard lock(mutex_);
+  return used_ ? drop_reason_ : std::nullopt;
+}
+
 void Series::free_all() {
   for (uint32_t index = 0; index < spec_.world_size; ++index) {
     Rank* const rank = find_rank(index);

@@ -71,7 +71,10 @@ class Series {
   // Frees what was streamed; sessions get Aborted with `reason`. Does nothing to a report.
   void drop(const std::string& reason);
 
-  // The same, if no rank ever came to stream; true if the series is dropped.
+  // Why what was streamed was dropped, if it was.
+  std::optional<std::string> lost() const;
+
+  // As drop(), if no rank ever came to stream; true if the series is dropped.
   bool drop_if_unused();
 
   bool reported() const;

@@ -126,3 +126,16 @@ def test_a_proxy_for_the_web_is_not_asked(server, monkeypatch):
     with ncscope.Client(server.address) as client:
         client.wait_ready(10)
         client.runs()
+
+
+def test_the_report_of_one_attempt(client, run_name):
+    samples = np.random.default_rng(3).standard_normal((40, 6)), np.arange(40) % 4
+    with client.stream(run_name, 0, num_classes=4, attempt=2) as stream:
+        stream.add(*samples)
+    assert client.report(run_name, 0, attempt=2).attempt == 2
+    with pytest.raises(errors.NotFound):
+        client.report(run_name, 0, attempt=3)
+    with pytest.raises(errors.FailedPrecondition, match="attempt 1 was replaced by attempt 2"):
+        client.report(run_name, 0, attempt=1, wait=True)
+    with pytest.raises(errors.InvalidArgument, match="attempt"):
+        client.report(run_name, 0, attempt=-1)

@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <functional>
 #include <future>
+#include <thread>
 
 #include "client/measure/local.h"
 #include "client/measure/remote.h"
@@ -151,6 +153,44 @@ TEST(ClientOfScript, AFileIsNotStreamedForEverToAServerThatIsLostOverIt) {
   const files::SampleSet set(cluster_file(folder, 20'000, 64));  // 10 MB: 10 batches
   EXPECT_THROW(measure::remote_report(client, set, named("lost")), NoProgress);
   EXPECT_LE(server.opens().size(), 2u * (kMaxFutileRecoveries + 2));  // each rewind opens twice
+}
+
+TEST(ClientWithServer, ASplitThatIsLostWhileItWaitsIsStreamedAgain) {
+  const TemporaryFolder folder;
+  ServerProcess server(testing::server_program());
+  Client client(server.address());
+  const files::SampleSet set(cluster_file(folder, 200, 6));
+  measure::MeasureOptions options = named("waits");
+  v1::Open train;
+  *train.mutable_key() = options.key;
+  train.set_num_classes(5);
+  train.set_dim(6);
+  train.set_data_type(v1::DATA_TYPE_FLOAT64);
+  train.set_label_type(v1::LABEL_TYPE_INT64);
+  Series waited_for = client.open(train);
+  options.key.set_split("test");
+  std::atomic<uint64_t> read = 0;
+  auto remote = std::async(std::launch::async, [&] {
+    return measure::remote_report(client, set, options, [&](uint64_t samples) { read = samples; });
+  });
+  while (read < set.samples()) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(remote.wait_for(std::chrono::seconds(1)), std::future_status::timeout);
+  client.delete_run("waits");
+  ASSERT_EQ(remote.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  EXPECT_EQ(remote.get().nc4().centers().split(), "test");
+}
+
+TEST(ClientOfScript, AReportThatIsLostAgainAndAgainIsAnError) {
+  const TemporaryFolder folder;
+  testing::ScriptedServer server;
+  server.end_others_with({grpc::StatusCode::ABORTED, "dropped"});
+  Client client(server.address());
+  const files::SampleSet set(cluster_file(folder, 200, 6));
+  EXPECT_EQ(code_of([&] { measure::remote_report(client, set, named("dropped")); }), "ABORTED");
+  EXPECT_EQ(server.opens().size(), 1u + kMaxFutileRecoveries);
+  server.end_others_with({grpc::StatusCode::FAILED_PRECONDITION, "replaced"});
+  EXPECT_EQ(code_of([&] { measure::remote_report(client, set, named("replaced")); }),
+            "FAILED_PRECONDITION");
 }
 
 // A server that stops cancels the calls that are left.

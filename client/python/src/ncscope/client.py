@@ -140,19 +140,23 @@ class Client:
         *,
         wait: bool = False,
         timeout: float | None = None,
+        attempt: int | None = None,
         classes: bool = True,
         layers: bool = True,
     ) -> Report:
         """Returns one report; with `wait`, waits up to `timeout` seconds until it is there.
 
-        `classes` False leaves out the per-class table, `layers` False the other layers of the same
-        epoch and split that are reported by now. Raises NotFound, or DeadlineExceeded.
+        `attempt`: only the report of this attempt, by default that of any; a lower one is none
+        yet. `classes` False leaves out the per-class table, `layers` False the other layers of the
+        same epoch and split that are reported by now. Raises NotFound, DeadlineExceeded, or
+        FailedPrecondition where what it waits for was dropped, or a higher attempt took its place.
         """
         request = service_pb2.GetReportRequest(
             key=_key(run, epoch, split, layer),
             wait=wait,
             omit_classes=not classes,
             include_layers=layers,
+            attempt=None if attempt is None else _unsigned("attempt", attempt),
         )
         return Report.from_message(self._ask("GetReport", request, timeout).report)
 

@@ -241,7 +241,7 @@ class Connection:
 
     def _report_made_meanwhile(self) -> report_pb2.Report:
         """Fetches the report that the server made of this attempt while it was out of reach."""
-        request = service_pb2.GetReportRequest(key=self._open.key)
+        request = service_pb2.GetReportRequest(key=self._open.key, attempt=self._open.attempt)
         call = self._cancellation.begin(
             lambda: self._calls["GetReport"].future(request, timeout=self._options.timeout)
         )
