@@ -14,6 +14,9 @@ namespace {
 // What the answers to the last messages get, once nothing new comes.
 constexpr std::chrono::seconds kCallGrace{1};
 
+// After the drain: no report that still waits is begun later.
+constexpr std::chrono::seconds kReportGrace{10};
+
 MakeDevice device_maker(const ServerOptions& options, const ServerHooks& hooks) {
   if (hooks.make_device) return hooks.make_device;
   return [device = options.device] { return make_device(device); };
@@ -58,6 +61,9 @@ void Server::stop(std::chrono::milliseconds drain, const std::function<bool()>& 
   while (engine_->active() > 0 && !hurry() && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
+  const auto last_report = std::chrono::steady_clock::now() + kReportGrace;
+  engine_->report_complete(
+      [&] { return hurry() || std::chrono::steady_clock::now() >= last_report; });
   const bool left = engine_->active() > 0;
   if (left) spdlog::warn("cancelling {} open streams", engine_->active());
   engine_->stop();

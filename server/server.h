@@ -32,8 +32,8 @@ class Server {
   const std::string& http_address() const { return http_address_; }  // empty: none
   Engine& engine() { return *engine_; }
 
-  // Takes no new streams, lets open ones end within `drain` or until `hurry` says so, then cancels
-  // them and stops.
+  // Takes no new streams, lets open ones end within `drain` or until `hurry` says so, makes the
+  // reports that wait for others, then cancels what is left and stops.
   void stop(std::chrono::milliseconds drain, const std::function<bool()>& hurry);
 
  private:

@@ -58,6 +58,9 @@ class Engine {
 
   // From now on no new streams, and watchers end; what is open goes on.
   void begin_drain();
+  // Makes the reports of series whose ranks have all closed, with what is there, until `hurry` says
+  // to leave the rest.
+  void report_complete(const std::function<bool()>& hurry);
   // Ends waiting requests too.
   void stop();
   bool draining() const { return draining_; }

@@ -1,6 +1,8 @@
 // The part of Engine that makes reports: at once, or when the train split they need is reported.
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "server/core/engine.h"
 #include "server/core/errors.h"
 
@@ -61,6 +63,16 @@ bool Engine::take_room(const SeriesKey& key, const MemoryBudget* budget) {
     if ((budget == nullptr || series->holds(*budget)) && report_now(series)) return true;
   }
   return false;
+}
+
+void Engine::report_complete(const std::function<bool()>& hurry) {
+  auto complete = registry_.complete({});
+  std::ranges::stable_partition(
+      complete, [](const auto& series) { return series->key().split == kTrainSplit; });
+  for (const auto& series : complete) {
+    if (services_.devices.lost() || hurry()) return;
+    report_now(series);
+  }
 }
 
 void Engine::report_held(const SeriesKey* train) {

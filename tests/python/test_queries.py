@@ -129,9 +129,9 @@ def test_a_proxy_for_the_web_is_not_asked(server, monkeypatch):
 
 
 def test_the_report_of_one_attempt(client, run_name):
-    samples = np.random.default_rng(3).standard_normal((40, 6)), np.arange(40) % 4
+    data = np.random.default_rng(3).standard_normal((40, 6)), np.arange(40) % 4
     with client.stream(run_name, 0, num_classes=4, attempt=2) as stream:
-        stream.add(*samples)
+        stream.add(*data)
     assert client.report(run_name, 0, attempt=2).attempt == 2
     with pytest.raises(errors.NotFound):
         client.report(run_name, 0, attempt=3)

@@ -306,24 +306,69 @@ TEST(Splits, AWaitEnds) {
   EXPECT_EQ(live.server().engine().registry().size(), 1u);
 }
 
-TEST(Splits, WhatWaitsDoesNotSurviveARestart) {
-  TemporaryFolder folder;
-  const v1::Open open = open_of(kTest, "test", 1);
-  {
-    server::Server server(test_options(folder / "data"));
-    const auto stub = connect(server.grpc_address());
-    ASSERT_TRUE(stream_all(*stub, open_of(kTrain, "train", 0), kTrain, 64));
-    StreamCall train(*stub);
-    send(train, open_of(kTrain, "train", 1), kTrain);
-    const auto closed = stream_all(*stub, open, kTest, 64);
-    ASSERT_TRUE(closed);
-    EXPECT_FALSE(closed->has_report());
+// A server that goes while test of epoch 1 waits for train of epoch 1; epoch 0 is reported.
+class GoingServerTest : public ::testing::Test {
+ protected:
+  GoingServerTest() : server_(std::in_place, test_options(folder_ / "data")) {
+    stub_ = connect(server_->grpc_address());
+    EXPECT_TRUE(stream_all(*stub_, open_of(kTrain, "train", 0), kTrain, 64));
+    train_.emplace(*stub_);
+    send(*train_, open_of(kTrain, "train", 1), kTrain);
+    const auto closed = stream_all(*stub_, open_, kTest, 64);
+    EXPECT_TRUE(closed && !closed->has_report());
   }
-  server::Server server(test_options(folder / "data"));
-  const auto stub = connect(server.grpc_address());
-  const auto closed = stream_all(*stub, open, kTest, 64);
+
+  void start_again() {
+    train_.reset();
+    server_.reset();
+    server_.emplace(test_options(folder_ / "data"));
+    stub_ = connect(server_->grpc_address());
+  }
+
+  grpc::Status get_report(v1::Report& report, bool wait = false) {
+    v1::GetReportRequest request;
+    *request.mutable_key() = open_.key();
+    request.set_wait(wait);
+    v1::GetReportResponse response;
+    const auto context = bounded_context();
+    const grpc::Status status = stub_->GetReport(context.get(), request, &response);
+    report = response.report();
+    return status;
+  }
+
+  TemporaryFolder folder_;
+  const v1::Open open_ = open_of(kTest, "test", 1);
+  std::optional<server::Server> server_;
+  std::unique_ptr<Stub> stub_;
+  std::optional<StreamCall> train_;
+};
+
+TEST_F(GoingServerTest, WhatWaitsDoesNotSurviveACrash) {
+  start_again();
+  v1::Report report;
+  expect_status(get_report(report), grpc::NOT_FOUND);
+  const auto closed = stream_all(*stub_, open_, kTest, 64);
   ASSERT_TRUE(closed && closed->has_report());
   EXPECT_EQ(closed->report().nc4().centers().epoch(), 0u);
+}
+
+TEST_F(GoingServerTest, WhatWaitsIsReportedBeforeAnOrderlyEnd) {
+  server_->stop(std::chrono::milliseconds(0), [] { return false; });
+  start_again();
+  v1::Report report;
+  ASSERT_TRUE(get_report(report).ok());
+  EXPECT_EQ(report.nc4().centers().epoch(), 0u);
+}
+
+TEST_F(GoingServerTest, WhoWaitsForItGetsIt) {
+  train_->cancel();
+  train_->finish();
+  v1::Report report;
+  std::thread waiter([&] { EXPECT_TRUE(get_report(report, true).ok()); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  server_->stop(std::chrono::seconds(10), [] { return false; });
+  waiter.join();
+  EXPECT_EQ(report.nc4().centers().epoch(), 0u);
 }
 
 }  // namespace
