@@ -46,6 +46,20 @@ void add_warning(v1::Report& report, const char* code, std::string message) {
   warning.set_message(std::move(message));
 }
 
+// Says where the train means are not those of the report's epoch and attempt.
+void add_train_warning(v1::Report& report, const TrainState& train) {
+  if (train.epoch != report.key().epoch()) {
+    add_warning(report, "earlier_train_means",
+                "the train means are those of epoch " + std::to_string(train.epoch) +
+                    ": there are none of this epoch");
+  } else if (train.attempt != report.attempt()) {
+    add_warning(report, "other_attempt_train_means",
+                "the train means are those of attempt " + std::to_string(train.attempt) +
+                    " of this epoch, the samples those of attempt " +
+                    std::to_string(report.attempt()));
+  }
+}
+
 }  // namespace
 
 void Series::make_report() {
@@ -110,19 +124,16 @@ v1::Report Series::compute(Device& device, const Classifier* classifier) {
     explain_missing_decisions(report);
   }
   if (evaluation.out_of_distribution) report.mutable_nc5()->set_ood_split(key_.split);
-  if (!own_centers.empty()) {
+  const bool has_centers = report.nc4().has_ncc_accuracy();
+  if (!own_centers.empty() && has_centers) {
     add_warning(
         report, "own_class_means",
         "nc4 takes the class means of this split for centres, not those of train: " + own_centers);
-  } else if (train_centers && train.epoch != key_.epoch) {
-    add_warning(report, "earlier_train_means",
-                "the train means are those of epoch " + std::to_string(train.epoch) +
-                    ": there are none of this epoch");
-  } else if (train_centers && train.attempt != attempt()) {
-    add_warning(report, "other_attempt_train_means",
-                "the train means are those of attempt " + std::to_string(train.attempt) +
-                    " of this epoch, the samples those of attempt " + std::to_string(attempt()));
   }
+  // Of other shapes than train's, some metrics may be judged by it all the same.
+  const bool uses_train = train_centers || report.nc5().has_orthogonality() ||
+                          report.test_collapse().has_strong() || report.has_class_groups();
+  if (train.means && uses_train) add_train_warning(report, train);
   if (const uint64_t duplicates = sample_ids_.duplicates(); duplicates > 0) {
     add_warning(report, "duplicate_samples",
                 std::to_string(duplicates) +

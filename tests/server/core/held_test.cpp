@@ -63,10 +63,7 @@ TEST_F(HeldTest, ALostDeviceMakesNoReports) {
   EXPECT_EQ(engine_.registry().size(), 2u);
 }
 
-TEST_F(HeldTest, AStateWaitsAsAStreamDoes) {
-  const v1::Open test = open_of(samples_, "test");
-  const auto train = engine_.open(open_of(samples_, "train"));
-  train->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
+std::shared_ptr<const v1::Report> put_state(server::Engine& engine, const v1::Open& open) {
   StatisticsBundle bundle;
   bundle.statistics = Statistics::empty(3, 4, DType::kFloat32);
   bundle.statistics.samples = 3;
@@ -74,15 +71,29 @@ TEST_F(HeldTest, AStateWaitsAsAStreamDoes) {
   bundle.statistics.counts = {1, 2};
   bundle.statistics.means = {1, 2, 3, 4, 5, 6, 7, 8};
   bundle.statistics.within = {0, 0};
-  server::StateUpload upload(engine_, test);
+  server::StateUpload upload(engine, open);
   write_statistics(
       bundle, [&](const auto& header) { upload.header(header); },
       [&](const auto& block) { upload.block(block); });
-  EXPECT_FALSE(upload.finish().report);
+  return upload.finish().report;
+}
+
+TEST_F(HeldTest, AStateWaitsAsAStreamDoes) {
+  const v1::Open test = open_of(samples_, "test");
+  const auto train = engine_.open(open_of(samples_, "train"));
+  train->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
+  EXPECT_FALSE(put_state(engine_, test));
   EXPECT_TRUE(train->close(1, false).report);
   const v1::Report report = stored(engine_, test);
   EXPECT_FALSE(report.has_nc4());
   EXPECT_TRUE(report.test_collapse().has_strong());
+}
+
+TEST_F(HeldTest, AStateHasNoCentersToWarnOf) {
+  const auto report = put_state(engine_, open_of(samples_, "test"));
+  ASSERT_TRUE(report);
+  EXPECT_FALSE(report->has_nc4());
+  EXPECT_EQ(report->warnings_size(), 0);
 }
 
 // Room for two series and a half; the engine drops idle ones at once.

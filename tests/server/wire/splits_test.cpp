@@ -180,6 +180,21 @@ TEST_F(SplitTest, OtherShapesThanTrains) {
   EXPECT_THAT(reason(test, "nc5.orthogonality"), HasSubstr("d = 8"));
 }
 
+TEST_F(SplitTest, OtherClassesThanTrainsOfAnEarlierEpoch) {
+  report_of(kTrain, "train", 1);
+  const v1::Report ood = report_of(make_samples(60, 10, 5, DType::kFloat32, 1), "ood", 2);
+  EXPECT_TRUE(ood.nc5().has_orthogonality());
+  EXPECT_EQ(ood.nc4().centers().split(), "ood");
+  EXPECT_THAT(warnings(ood),
+              ::testing::ElementsAre(HasSubstr("own_class_means: "),
+                                     HasSubstr("earlier_train_means: the train means are those of"
+                                               " epoch 1")));
+  // Of another dimension nothing is judged.
+  const v1::Report wide = report_of(make_samples(60, 12, 4, DType::kFloat32, 1), "ood_wide", 2);
+  EXPECT_FALSE(wide.nc5().has_orthogonality());
+  EXPECT_THAT(warnings(wide), ::testing::ElementsAre(HasSubstr("own_class_means: ")));
+}
+
 TEST_F(SplitTest, SeveralOutOfDistributionSplits) {
   report_of(kTrain, "train");
   const auto value = [&](const Samples& samples, const std::string& split) {
