@@ -47,6 +47,7 @@ bool read_record(std::FILE* file, std::string& bytes, const std::filesystem::pat
   std::array<uint32_t, 2> prefix;
   const size_t got = std::fread(prefix.data(), 1, sizeof(prefix), file);
   if (got == 0 && std::feof(file)) return false;
+  if (std::ferror(file)) fail(path, "cannot read");
   if (got != sizeof(prefix)) throw DataLoss(path.string() + ": truncated within a record");
   if (prefix[0] > kMaxRecordBytes) {
     throw DataLoss(path.string() + ": expected records of at most " +
@@ -54,6 +55,7 @@ bool read_record(std::FILE* file, std::string& bytes, const std::filesystem::pat
   }
   bytes.resize(prefix[0]);
   if (std::fread(bytes.data(), 1, bytes.size(), file) != bytes.size()) {
+    if (std::ferror(file)) fail(path, "cannot read");
     throw DataLoss(path.string() + ": truncated within a record");
   }
   if (crc32c(bytes.data(), bytes.size()) != prefix[1]) {
@@ -100,8 +102,9 @@ StatisticsBundle load_statistics(const std::filesystem::path& path) {
   File file(std::fopen(path.c_str(), "rb"));
   if (!file) throw InvalidArgument(path.string() + ": cannot open: " + std::strerror(errno));
   char magic[sizeof(kMagic)];
-  if (std::fread(magic, 1, sizeof(magic), file.get()) != sizeof(magic) ||
-      std::memcmp(magic, kMagic, sizeof(kMagic)) != 0) {
+  const size_t got = std::fread(magic, 1, sizeof(magic), file.get());
+  if (std::ferror(file.get())) fail(path, "cannot read");
+  if (got != sizeof(magic) || std::memcmp(magic, kMagic, sizeof(kMagic)) != 0) {
     throw DataLoss(path.string() + ": expected a .ncstats file, got something else");
   }
   std::string bytes;

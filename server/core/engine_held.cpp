@@ -60,7 +60,8 @@ bool Engine::take_room(const SeriesKey& key, const MemoryBudget* budget) {
     }
   }
   for (const auto& series : complete) {
-    if ((budget == nullptr || series->holds(*budget)) && report_now(series)) return true;
+    if (series->failed_lately() || (budget != nullptr && !series->holds(*budget))) continue;
+    if (report_now(series)) return true;
   }
   return false;
 }
@@ -79,7 +80,7 @@ void Engine::report_held(const SeriesKey* train) {
   for (const auto& series : registry_.all()) {
     const auto since = series->held_since();
     const SeriesKey& key = series->key();
-    if (!since || (train != nullptr && train_of(key) != *train)) continue;
+    if (!since || (train == nullptr ? series->failed_lately() : train_of(key) != *train)) continue;
     if (!waits_for_train(*series, *since)) report_now(series);
   }
 }

@@ -61,12 +61,16 @@ class Series {
   // Whether all ranks have closed and the report is not there; it may be being made.
   bool complete() const;
   // Since when its ranks have all closed, for a series that hold() took and whose report is not
-  // there: it may be being made. Nothing just after that has failed.
+  // there: it may be being made.
   std::optional<std::chrono::steady_clock::time_point> held_since() const;
 
   // Where all ranks have closed and no report is made or being made: merges what they hold on the
   // host and gives back the rest of its memory of `budget`. True if that was some.
   bool free_accumulators(const MemoryBudget& budget);
+
+  // Whether the report has failed, and it is too early for another try that nobody asks for: that
+  // comes after 10 s, then after twice as long each time, at most 5 min.
+  bool failed_lately() const;
 
   // Frees what was streamed; sessions get Aborted with `reason`. Does nothing to a report.
   void drop(const std::string& reason);
@@ -149,7 +153,7 @@ class Series {
   std::chrono::steady_clock::time_point last_used_;
   bool held_ = false;
   std::chrono::steady_clock::time_point complete_since_;  // all ranks have closed
-  std::chrono::steady_clock::time_point retry_at_;        // where a held report has failed
+  std::chrono::steady_clock::time_point retry_at_;        // where the report has failed
   uint32_t failures_ = 0;                                 // of reports
   Reservation merged_memory_;  // of the state below, where the ranks have given theirs back
 

@@ -1,4 +1,5 @@
 // How the ranks of a Series close, and who makes the report.
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -9,7 +10,12 @@ namespace ncscope::server {
 namespace {
 
 // A held report that could not be made is tried again: nobody waits to close once more.
-constexpr std::chrono::seconds kRetryHeld{10};
+constexpr std::chrono::seconds kFirstRetry{10};
+constexpr std::chrono::seconds kLongestRetry{300};
+
+std::chrono::seconds retry_after(uint32_t failures) {
+  return std::min(kLongestRetry, kFirstRetry * (1u << std::min(failures - 1, 5u)));
+}
 
 }  // namespace
 
@@ -106,8 +112,12 @@ std::optional<std::chrono::steady_clock::time_point> Series::held_since() const 
   const std::lock_guard lock(mutex_);
   const bool open = phase_ == Phase::kStreaming || phase_ == Phase::kReporting;
   if (!held_ || !open) return std::nullopt;
-  if (std::chrono::steady_clock::now() < retry_at_) return std::nullopt;
   return complete_since_;
+}
+
+bool Series::failed_lately() const {
+  const std::lock_guard lock(mutex_);
+  return std::chrono::steady_clock::now() < retry_at_;
 }
 
 bool Series::complete() const {
@@ -132,7 +142,7 @@ CloseResult Series::report_if_complete() {
     {
       const std::lock_guard lock(mutex_);
       ++failures_;
-      retry_at_ = std::chrono::steady_clock::now() + kRetryHeld;
+      retry_at_ = std::chrono::steady_clock::now() + retry_after(failures_);
     }
     end_reporting();
     throw;

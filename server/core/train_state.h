@@ -22,7 +22,8 @@ struct TrainState {
 };
 
 // The stored state of the train split of the same run and layer, of the epoch of `key` or of the
-// latest one before it.
+// latest one before it. Throws ResourceExhausted where it cannot be read now; one that is damaged
+// or gone is missing.
 TrainState find_train_state(Services& services, const SeriesKey& key);
 
 }  // namespace ncscope::server

@@ -52,6 +52,51 @@ TEST_F(HeldTest, AReportThatFailedAfterItsWaitIsMadeByTheNextClose) {
   EXPECT_EQ(services_.memory.used(), 0u);
 }
 
+TEST_F(HeldTest, AReportThatHasFailedWaitsForTrainAllTheSame) {
+  const v1::Open test = open_of(samples_, "test");
+  const auto session = engine_.open(test);
+  session->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
+  memory_.left = 0;
+  EXPECT_THROW(session->close(1, false), OutOfMemory);
+  memory_.left = -1;
+  const auto train = engine_.open(open_of(samples_, "train"));
+  train->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
+  EXPECT_FALSE(session->close(1, false).report);
+  EXPECT_TRUE(train->close(1, false).report);
+  EXPECT_EQ(stored(engine_, test).nc4().centers().split(), "train");
+}
+
+TEST_F(HeldTest, AStateOfTrainThatCannotBeReadNowIsReadLater) {
+  stream_all(open_of(samples_, "train"), samples_, 40);
+  const auto record = services_.reports.find_statistics({"run", 0, "train", "features"});
+  const auto file = services_.statistics_folder / record->file;
+  std::filesystem::rename(file, folder_ / "aside");
+  std::filesystem::create_directory(file);
+  const v1::Open test = open_of(samples_, "test");
+  EXPECT_THROW(stream_all(test, samples_, 40), server::ResourceExhausted);
+  std::filesystem::remove(file);
+  std::filesystem::rename(folder_ / "aside", file);
+  const auto report = stream_all(test, samples_, 40).report;
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->nc4().centers().split(), "train");
+}
+
+TEST_F(HeldTest, AStateOfTrainThatIsDamagedOrGoneIsNone) {
+  stream_all(open_of(samples_, "train"), samples_, 40);
+  const auto record = services_.reports.find_statistics({"run", 0, "train", "features"});
+  const auto file = services_.statistics_folder / record->file;
+  const std::string bytes = read_file(file);
+  write_file(file, bytes.substr(0, bytes.size() - 5));
+  const auto damaged = stream_all(open_of(samples_, "test"), samples_, 40).report;
+  std::filesystem::remove(file);
+  const auto gone = stream_all(open_of(samples_, "val"), samples_, 40).report;
+  for (const auto& report : {damaged, gone}) {
+    ASSERT_TRUE(report);
+    ASSERT_EQ(report->warnings_size(), 1);
+    EXPECT_NE(report->warnings(0).message().find("cannot be read"), std::string::npos);
+  }
+}
+
 TEST_F(HeldTest, ALostDeviceMakesNoReports) {
   const v1::Open test = open_of(samples_, "test");
   const auto train = engine_.open(open_of(samples_, "train"));
