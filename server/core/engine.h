@@ -67,6 +67,9 @@ class Engine {
   // Streams and states that are being received.
   size_t active() const { return active_; }
 
+  // Series that are complete and wait for train, or for another try.
+  size_t held() const;
+
   Services& services() { return services_; }
   const Registry& registry() const { return registry_; }
 
@@ -88,8 +91,9 @@ class Engine {
   // What a Close is answered once its rank is closed: the report, made now if it can be; counts
   // where ranks are missing, or where the report waits for that of the train split.
   CloseResult finish(const std::shared_ptr<Series>& series);
-  // Whether the train split of the epoch is being streamed, for no longer than a report waits, and
-  // is not reported in the attempt of `series`: nothing better comes then.
+  // Whether the train split of the epoch is being streamed by somebody who is still there, for no
+  // longer than a report waits, and is not reported in the attempt of `series`: nothing better
+  // comes then.
   bool waits_for_train(const Series& series,
                        std::chrono::steady_clock::time_point complete_since) const;
   // Takes room from the series that are complete, never from `key`: frees their accumulators where

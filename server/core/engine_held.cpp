@@ -31,12 +31,18 @@ CloseResult Engine::finish(const std::shared_ptr<Series>& series) {
 bool Engine::waits_for_train(const Series& series,
                              std::chrono::steady_clock::time_point complete_since) const {
   const SeriesKey train = train_of(series.key());
-  if (std::chrono::steady_clock::now() - complete_since >= services_.limits.train_wait ||
-      registry_.find_streaming(train) == nullptr) {
+  if (std::chrono::steady_clock::now() - complete_since >= services_.limits.train_wait)
     return false;
-  }
+  const auto streamed = registry_.find_streaming(train);
+  if (!streamed || !streamed->is_alive(services_.limits.train_absence)) return false;
   const auto reported = services_.reports.find_statistics(train);
   return !reported || reported->epoch != train.epoch || reported->attempt != series.attempt();
+}
+
+size_t Engine::held() const {
+  const auto all = registry_.all();
+  return static_cast<size_t>(std::ranges::count_if(
+      all, [](const auto& series) { return series->held_since().has_value(); }));
 }
 
 bool Engine::report_now(const std::shared_ptr<Series>& series) {

@@ -1,4 +1,4 @@
-// What one server takes on. Each limit is an option of ncscope-server.
+// What one server takes on. Each limit but the last is an option of ncscope-server.
 #pragma once
 
 #include <chrono>
@@ -13,9 +13,10 @@ struct Limits {
   uint32_t max_dim = 65'536;                    // d
   uint32_t max_world_size = 1'024;
   uint32_t max_open_series = 1'024;
-  size_t state_memory_bytes = size_t{4} << 30;   // classifiers, states; accumulators on cpu
-  size_t sample_memory_bytes = size_t{1} << 30;  // retained samples; more go to the spool
-  std::chrono::seconds train_wait{600};          // of a closed split for the means of train
+  size_t state_memory_bytes = size_t{4} << 30;      // classifiers, states; accumulators on cpu
+  size_t sample_memory_bytes = size_t{1} << 30;     // retained samples; more go to the spool
+  std::chrono::seconds train_wait{600};             // of a closed split for the means of train
+  std::chrono::milliseconds train_absence{60'000};  // of all streams of a train that is waited for
 };
 
 }  // namespace ncscope::server

@@ -120,6 +120,13 @@ bool Series::drop_if_unused() {
   return true;
 }
 
+bool Series::is_alive(std::chrono::steady_clock::duration absence) const {
+  const std::lock_guard lock(mutex_);
+  if (broken_) return false;
+  return sessions_ > 0 || phase_ == Phase::kReporting ||
+         std::chrono::steady_clock::now() - last_used_ < absence;
+}
+
 std::optional<std::string> Series::lost() const {
   const std::lock_guard lock(mutex_);
   return used_ ? drop_reason_ : std::nullopt;

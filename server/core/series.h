@@ -68,6 +68,9 @@ class Series {
   // host and gives back the rest of its memory of `budget`. True if that was some.
   bool free_accumulators(const MemoryBudget& budget);
 
+  // Whether a report may come by itself: no state of a rank was lost, and there is a session, or
+  // was one within `absence`, or the report is being made.
+  bool is_alive(std::chrono::steady_clock::duration absence) const;
   // Whether the report has failed, and it is too early for another try that nobody asks for: that
   // comes after 10 s, then after twice as long each time, at most 5 min.
   bool failed_lately() const;
@@ -149,7 +152,8 @@ class Series {
   uint64_t batches_without_predictions_ = 0;
   std::shared_ptr<const v1::Report> report_;
   uint32_t sessions_ = 0;
-  bool used_ = false;  // a rank has opened or closed
+  bool used_ = false;    // a rank has opened or closed
+  bool broken_ = false;  // the state of a rank was lost
   std::chrono::steady_clock::time_point last_used_;
   bool held_ = false;
   std::chrono::steady_clock::time_point complete_since_;  // all ranks have closed

@@ -145,6 +145,8 @@ void Series::accumulate(Rank& rank, const SampleBatch& batch) {
     } catch (const std::exception& error) {
       // Part of the batch may be in the sums: nothing that is right can be made of them.
       rank.broken = error.what();
+      const std::lock_guard lock(mutex_);
+      broken_ = true;
       throw;
     }
   });

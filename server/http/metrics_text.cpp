@@ -59,6 +59,9 @@ std::string metrics_text(Engine& engine) {
                number(counters.taken_over_streams));
   list.gauge("ncscope_open_series", "Series that are being streamed.",
              number(engine.registry().size()));
+  list.gauge("ncscope_held_series",
+             "Of those, complete ones that wait for the train split, or for another try.",
+             number(engine.held()));
   list.gauge("ncscope_active_streams", "Streams and states that are being received.",
              number(engine.active()));
   list.gauge("ncscope_state_memory_bytes",

@@ -15,9 +15,11 @@ struct AllocationLimit {
   long left = -1;  // below 0: no limit
 };
 
-// A card that is lost after so many more operations; shared by the devices of a pool and threads.
+// A card that is lost after so many more operations, or on which adding samples fails; shared by
+// the devices of a pool and threads.
 struct FakeCard {
   size_t memory_bytes = 0;
+  std::atomic<bool> accumulating_fails{false};
   std::atomic<long> operations_left{-1};  // below 0: never lost
 
   void operate() {
@@ -65,6 +67,9 @@ class FailingDevice final : public Device {
   }
   void do_zero(void* data, size_t bytes) override { device().zero(data, bytes); }
   void do_accumulate(const Batch& batch, ClassSums& sums) override {
+    if (card_ != nullptr && card_->accumulating_fails) {
+      throw DeviceError("a launch failed, says the test");
+    }
     device().accumulate(batch, sums);
   }
   void do_flush(ClassSums& sums) override { device().flush(sums); }

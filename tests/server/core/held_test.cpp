@@ -141,6 +141,42 @@ TEST_F(HeldTest, AStateHasNoCentersToWarnOf) {
   EXPECT_EQ(report->warnings_size(), 0);
 }
 
+TEST_F(HeldTest, ATrainWhoseStateWasLostIsNotWaitedFor) {
+  const auto train = engine_.open(open_of(samples_, "train"));
+  EXPECT_FALSE(stream_all(open_of(samples_, "test"), samples_, 40).report);
+  EXPECT_EQ(engine_.held(), 1u);
+  card_.accumulating_fails = true;
+  EXPECT_THROW(train->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80))), DeviceError);
+  card_.accumulating_fails = false;
+  EXPECT_TRUE(stream_all(open_of(samples_, "val"), samples_, 40).report);
+  EXPECT_TRUE(stream_all(open_of(samples_, "test"), samples_, 40).report);
+  EXPECT_EQ(engine_.held(), 0u);
+}
+
+class AbsentTrainTest : public CoreTest {
+ protected:
+  static server::Limits limits() {
+    server::Limits limits;
+    limits.train_absence = std::chrono::milliseconds(0);
+    return limits;
+  }
+  AbsentTrainTest() : CoreTest(limits()) {}
+
+  const Samples samples_ = make_samples(80, 4, 3, DType::kFloat32, 6);
+};
+
+TEST_F(AbsentTrainTest, ATrainWithoutAStreamIsNotWaitedForLong) {
+  auto train = engine_.open(open_of(samples_, "train"));
+  train->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
+  EXPECT_FALSE(stream_all(open_of(samples_, "test"), samples_, 40).report);
+  train.reset();
+  EXPECT_TRUE(stream_all(open_of(samples_, "val"), samples_, 40).report);
+  v1::GetReportRequest request;
+  *request.mutable_key() = open_of(samples_, "test").key();
+  request.set_wait(true);
+  EXPECT_EQ(engine_.get_report(request, [] { return false; }).nc4().centers().split(), "test");
+}
+
 // Room for two series and a half; the engine drops idle ones at once.
 class TightHeldTest : public CoreTest {
  protected:

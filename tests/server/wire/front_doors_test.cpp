@@ -41,9 +41,10 @@ TEST(FrontDoors, HttpTellsHealthAndCounters) {
   const auto metrics = http.Get("/metrics");
   ASSERT_TRUE(metrics);
   EXPECT_EQ(metrics->status, 200);
-  for (const char* line : {"ncscope_batches_total 3", "ncscope_samples_total 90",
-                           "ncscope_reports_total 1", "ncscope_open_series 0",
-                           "ncscope_sample_memory_bytes 0", "# TYPE ncscope_open_series gauge"}) {
+  for (const char* line :
+       {"ncscope_batches_total 3", "ncscope_samples_total 90", "ncscope_reports_total 1",
+        "ncscope_open_series 0", "ncscope_held_series 0", "ncscope_sample_memory_bytes 0",
+        "# TYPE ncscope_open_series gauge"}) {
     EXPECT_THAT(metrics->body, HasSubstr(line));
   }
   EXPECT_EQ(http.Get("/else")->status, 404);
