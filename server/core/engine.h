@@ -101,8 +101,9 @@ class Engine {
   bool take_room(const SeriesKey& key, const MemoryBudget* budget);
   // Makes the report of a series that nobody waits for; false, and a line in the log, if it fails.
   bool report_now(const std::shared_ptr<Series>& series);
-  // Makes the reports that no longer have to wait: of the epoch and layer of `train`, or all.
-  void report_held(const SeriesKey* train);
+  // Makes the reports that no longer have to wait: of the epoch and layer of `train`, or all, until
+  // `stop` asks for an end.
+  void report_held(const SeriesKey* train, const std::stop_token& stop = {});
   // Looks for them until the engine stops: waits end by themselves, and train series are dropped.
   void watch_held(const std::stop_token& stop);
   void require_run(const std::string& run);

@@ -82,12 +82,17 @@ void Engine::report_complete(const std::function<bool()>& hurry) {
   }
 }
 
-void Engine::report_held(const SeriesKey* train) {
+void Engine::report_held(const SeriesKey* train, const std::stop_token& stop) {
   for (const auto& series : registry_.all()) {
+    if (stop.stop_requested()) return;
     const auto since = series->held_since();
     const SeriesKey& key = series->key();
     if (!since || (train == nullptr ? series->failed_lately() : train_of(key) != *train)) continue;
-    if (!waits_for_train(*series, *since)) report_now(series);
+    try {
+      if (!waits_for_train(*series, *since)) report_now(series);
+    } catch (const std::exception& error) {  // of the report store
+      spdlog::warn("no report of {} yet: {}", describe(key), error.what());
+    }
   }
 }
 
@@ -95,7 +100,11 @@ void Engine::watch_held(const std::stop_token& stop) {
   std::unique_lock lock(held_mutex_);
   while (
       !held_changed_.wait_for(lock, stop, kHeldInterval, [&] { return stop.stop_requested(); })) {
-    if (!services_.devices.lost()) report_held(nullptr);
+    try {
+      if (!services_.devices.lost()) report_held(nullptr, stop);
+    } catch (const std::exception& error) {
+      spdlog::warn("no look at reports that wait: {}", error.what());
+    }
   }
 }
 

@@ -1,5 +1,7 @@
 #include "server/storage/schema.h"
 
+#include <spdlog/spdlog.h>
+
 #include <string>
 
 #include "server/core/errors.h"
@@ -71,14 +73,15 @@ UPDATE statistics SET attempt = COALESCE(
 PRAGMA user_version = 3;
 )sql";
 
-// The values of the reports that are there.
+// The values of the reports that are there; one that cannot be read has none.
 void fill_history(Database& database) {
   SqlStatement reports(database, "SELECT id, report FROM reports");
   while (reports.step()) {
     v1::Report report;
     if (!report.ParseFromString(reports.text(1))) {
-      throw DataLoss("report store: report " + std::to_string(reports.integer(0)) +
-                     " cannot be read");
+      spdlog::error("report store: report {} cannot be read, it has no history",
+                    reports.integer(0));
+      continue;
     }
     insert_values(database, reports.integer(0), report);
   }

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
 #include <sqlite3.h>
 
 #include "server/core/errors.h"
@@ -165,11 +166,14 @@ TEST_F(ReportStoreTest, HistoryIsOfTheSeriesAndGoesWithItsReports) {
 TEST_F(ReportStoreTest, AFileOfTheFirstSchemaGetsItsHistory) {
   {
     ReportStore store(folder_ / "r.db");
+    store.insert(made_up_report("run", 0), made_up_attempt(0), "f");
     store.insert(made_up_report("run", 1), made_up_attempt(0), "f");
   }
+  spdlog::set_level(spdlog::level::off);
   sqlite3* raw = nullptr;
   ASSERT_EQ(sqlite3_open((folder_ / "r.db").c_str(), &raw), SQLITE_OK);
   ASSERT_EQ(sqlite3_exec(raw,
+                         "UPDATE reports SET report = x'ff' WHERE epoch = 0;"
                          "DROP TABLE report_values; DROP INDEX reports_by_series;"
                          "ALTER TABLE statistics DROP COLUMN attempt;"
                          "PRAGMA user_version = 1",
@@ -178,7 +182,9 @@ TEST_F(ReportStoreTest, AFileOfTheFirstSchemaGetsItsHistory) {
   sqlite3_close(raw);
   for (int reopened = 0; reopened < 2; ++reopened) {
     ReportStore store(folder_ / "r.db");
-    EXPECT_EQ(store.history(key_of("run", 2)).at(0).values[server::kPinvMetric], 0.25);
+    EXPECT_FALSE(store.history(key_of("run", 2)).at(0).values[server::kPinvMetric]);
+    EXPECT_EQ(store.history(key_of("run", 2)).at(1).values[server::kPinvMetric], 0.25);
+    EXPECT_THROW(store.find(key_of("run", 0), true), DataLoss);
     EXPECT_TRUE(store.find(key_of("run", 1), true));
   }
 }
