@@ -56,6 +56,13 @@ grpc::Status put_state(Stub& stub, const v1::Open& open,
 // A report without what a state cannot know: decisions.
 v1::Report without_decisions(v1::Report report) {
   report.clear_nc4();
+  v1::ClassGroups& groups = *report.mutable_class_groups();
+  for (v1::ClassGroup* group :
+       {groups.mutable_head(), groups.mutable_mid(), groups.mutable_tail()}) {
+    group->clear_agreement();
+    group->clear_ncc_accuracy();
+    group->clear_classifier_accuracy();
+  }
   for (v1::ClassReport& entry : *report.mutable_classes()) {
     entry.clear_agreement();
     entry.clear_ncc_accuracy();
