@@ -106,12 +106,14 @@ def _type(owner: str, field: F, messages: dict[str, DescriptorProto]) -> str:
 
 
 def _is_group(name: str, messages: dict[str, DescriptorProto]) -> bool:
-    """Whether a message holds fields that say themselves that they are absent."""
-    return any(
-        field.proto3_optional
-        or (field.type_name in messages and _is_group(field.type_name, messages))
-        for field in messages[name].field
-    )
+    """Whether a message holds fields that say themselves that they are absent.
+
+    One that begins with a plain field is a value: it is there, or all of it is not.
+    """
+    first = messages[name].field[0]
+    if first.type_name in messages:
+        return first.label == F.LABEL_REPEATED or _is_group(first.type_name, messages)
+    return first.proto3_optional or first.label == F.LABEL_REPEATED
 
 
 def _python_name(full: str) -> str:
