@@ -10,89 +10,48 @@
 #include <random>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/errors.h"
 #include "kernels/metrics/between_product.h"
+#include "kernels/metrics/graded_trace.h"
 #include "kernels/metrics/lanczos.h"
 #include "kernels/metrics/metrics.h"
 #include "kernels/metrics/resolution.h"
 #include "kernels/metrics/solution_trace.h"
 #include "kernels/metrics/undefined.h"
+#include "kernels/metrics/within_correlations.h"
 
 namespace ncscope::metrics {
 namespace {
 
-// Rows that are solved for at a time.
-constexpr size_t kSolvedRows = 256;
-
-DeviceMatrix identity(Device& device, size_t n) {
-  std::vector<double> host(n * n);
-  for (size_t i = 0; i < n; ++i) host[i * n + i] = 1;
-  return device.upload({host.data(), n, n});
-}
-
-// [n, columns] random signs, for Hutchinson's estimate of a trace.
-DeviceMatrix random_signs(Device& device, size_t n, size_t columns) {
-  std::mt19937_64 random(1);
-  std::vector<double> signs(n * columns);
-  for (double& sign : signs) sign = (random() & 1) != 0 ? 1 : -1;
-  return device.upload({signs.data(), n, columns});
-}
-
-double square_of(Device& device, ConstMatrix a) {
-  const std::vector<double> squares = device.row_dots(a, a);
-  return std::accumulate(squares.begin(), squares.end(), 0.0);
-}
-
-// N S_W = R C R, R the roots of its diagonal: what matters is how small the eigenvalues of the
-// correlations C are, not those of S_W, and a feature of small variance loses nothing beside one of
-// large variance.
-struct Correlations {
-  std::vector<double> matrix;         // [d, d] C; rows of features that never vary are zero
-  std::vector<double> inverse_roots;  // [d] of the diagonal; 1 for a feature that never varies
-  bool constant = false;              // whether some feature never varies
-  bool all_constant = true;
-
-  bool varies(size_t feature) const { return matrix[feature * inverse_roots.size() + feature] > 0; }
-};
-
-Correlations correlations_of(const Statistics& statistics) {
-  const size_t dim = statistics.dim;
-  Correlations out;
-  for (size_t j = 0; j < dim; ++j) {
-    const double variance = statistics.scatter[j * dim + j];
-    out.inverse_roots.push_back(variance > 0 ? 1 / std::sqrt(variance) : 1);
-    if (variance > 0) out.all_constant = false;
-    if (!(variance > 0)) out.constant = true;
-  }
-  out.matrix = statistics.scatter;
-  for (size_t i = 0; i < dim; ++i) {
-    for (size_t j = 0; j < dim; ++j) {
-      out.matrix[i * dim + j] *= out.inverse_roots[i] * out.inverse_roots[j];
-    }
-    if (out.matrix[i * dim + i] > 0) out.matrix[i * dim + i] = 1;
-  }
-  return out;
-}
+// Rows of S_W that are in device memory at a time.
+constexpr size_t kScatterRows = 256;
 
 // Eigenvalues this many times their rounding are no rounding.
 constexpr double kMargin = 16;
 
-// How far the null directions of S_W may be turned by rounding, as an angle.
-constexpr double kLargestBlur = 0x1p-10;
+// How far outside [0, 1] rounding in float64 may take an index.
+constexpr double kRounding = 0x1p-40;
 
-// Eigenvalues of C are off by this share of the largest.
-double rounding_of(size_t dim) {
-  return static_cast<double>(dim) * std::numeric_limits<double>::epsilon();
+// [n, kTraceSigns] numbers of random sign, row r of size sizes[r].
+DeviceMatrix signed_columns(Device& device, std::span<const double> sizes) {
+  std::mt19937_64 random(1);
+  std::vector<double> host;
+  host.reserve(sizes.size() * kTraceSigns);
+  for (const double size : sizes) {
+    for (size_t k = 0; k < kTraceSigns; ++k) host.push_back((random() & 1) != 0 ? size : -size);
+  }
+  return device.upload({host.data(), sizes.size(), kTraceSigns});
 }
 
-// The index, and how far rounding errors of S_W may have moved it: those of size e by e times
-// ||S_T^-1 A^T||_F^2 / rank, estimated from some random vectors.
+// The index and its errors, each estimated from some random vectors.
 class CollapseIndex {
  public:
   explicit CollapseIndex(Analysis& analysis)
       : device_(analysis.device()),
+        analysis_(analysis),
         statistics_(analysis.statistics()),
         means_(analysis.centered_means()),
         roots_(analysis.root_weights()),
@@ -103,16 +62,20 @@ class CollapseIndex {
     } else {
       in_the_span();
     }
-    value_ /= static_cast<double>(between_.rank);
-    error_ *= scatter_error(statistics_) / static_cast<double>(between_.rank);
+    const auto rank = static_cast<double>(between_.rank);
+    value_ /= rank;
+    arithmetic_ /= rank;
+    error_ = (error_ * scatter_error(statistics_) + unresolved_) / rank + arithmetic_;
   }
 
   double value() const { return value_; }
+  // How far rounding errors of S_W, of the means and of what is computed from them may have moved
+  // it.
   double error() const { return error_; }
+  // The share of that which more exact products would not change.
+  double arithmetic() const { return arithmetic_; }
 
  private:
-  static constexpr size_t kSigns = 8;
-
   // With N S_T = N S_W + N S_B.
   void of_full_rank() {
     const size_t dim = statistics_.dim;
@@ -121,31 +84,94 @@ class CollapseIndex {
     std::vector<double> roots = roots_;
     for (double& root : roots) root *= std::sqrt(samples_);
     add_between_scatter(device_, means_, roots, 1, total);
+    std::vector<double> sizes(dim);
+    device_.download({total.view().data, dim, 1, dim + 1}, sizes.data());
+    for (double& size : sizes) size = std::sqrt(size);
     if (!device_.cholesky(total)) throw NumericalError("S_T is not positive definite");
     value_ = trace_of_solution(device_, total, scatter);
 
-    const DeviceMatrix signs = random_signs(device_, dim, kSigns);
+    const DeviceMatrix signs = signed_columns(device_, std::vector<double>(dim, 1.0));
     device_.cholesky_solve(total, signs);
-    const DeviceMatrix along = device_.matrix(means_.rows, kSigns);
+    const DeviceMatrix along = device_.matrix(means_.rows, kTraceSigns);
     device_.gemm(false, false, samples_, means_, signs, 0, along);
     device_.scale_rows(along, roots_);
-    error_ = square_of(device_, along) / kSigns;
+    error_ = square_of(device_, along) / kTraceSigns;
+
+    // A factor's element is off by eps times the roots of its two diagonal ones.
+    const DeviceMatrix sized = signed_columns(device_, sizes);
+    device_.cholesky_solve(total, sized);
+    arithmetic_ = kMargin * std::numeric_limits<double>::epsilon() * within_square(sized);
+  }
+
+  // tr(Y^T N S_W Y) / kTraceSigns for columns Y.
+  double within_square(ConstMatrix y) {
+    const size_t dim = statistics_.dim;
+    double sum = 0;
+    for (size_t first = 0; first < dim; first += kScatterRows) {
+      const size_t count = std::min(kScatterRows, dim - first);
+      const DeviceMatrix panel =
+          device_.upload({statistics_.scatter.data() + first * dim, count, dim});
+      const DeviceMatrix product = device_.matrix(count, y.cols);
+      device_.gemm(false, false, 1, panel, y, 0, product);
+      const std::vector<double> dots = device_.row_dots(product, y.slice_rows(first, count));
+      sum = std::accumulate(dots.begin(), dots.end(), sum);
+    }
+    return sum / kTraceSigns;
   }
 
   void in_the_span() {
-    DeviceMatrix weighted;
-    const bool with_null = !between_.used_eigen;
-    if (with_null) weighted = weighted_rows(device_, means_, roots_);
-    const ConstMatrix a = with_null ? ConstMatrix(weighted) : ConstMatrix(between_.root);
-    const Correlations correlations = correlations_of(statistics_);
-    if (correlations.all_constant) return;  // S_W is zero
-    if (correlations.constant || !by_cholesky(a, correlations, with_null)) {
-      by_eigen(a, correlations, with_null);
+    const DeviceMatrix rows = scaled_root();
+    const ConstMatrix a = rows.view().slice_rows(0, between_.rank);
+    std::vector<double> spread(statistics_.dim);
+    std::vector<double> noise(statistics_.dim);
+    measure_means(spread, noise);
+    const WithinCorrelations correlations =
+        within_correlations(statistics_, spread, noise, samples_ * between_.cutoff);
+    if (correlations.varying == 0) return;  // S_W is zero
+    for (size_t j = 0; j < noise.size(); ++j) noise[j] *= correlations.scales[j];
+    if (!by_cholesky(a, correlations, noise)) by_eigen(a, correlations, noise);
+  }
+
+  // A sqrt(N), and below it what is no part of A: B has another basis of the classes, in which its
+  // null vector sqrt(w) is the last axis (Householder).
+  DeviceMatrix scaled_root() {
+    const double root = std::sqrt(samples_);
+    if (between_.used_eigen) {
+      return weighted_rows(device_, between_.root, std::vector<double>(between_.rank, root));
     }
+    std::vector<double> axis = roots_;
+    for (double& weight : axis) weight *= root;
+    DeviceMatrix rows = weighted_rows(device_, means_, axis);
+    axis = roots_;
+    axis.back() += 1;
+    const DeviceMatrix v = device_.upload({axis.data(), axis.size(), 1});
+    const DeviceMatrix along = device_.matrix(1, rows.cols());
+    device_.gemm(true, false, -1 / axis.back(), v, rows, 0, along);
+    device_.gemm(false, false, 1, v, along, 1, rows);
+    return rows;
+  }
+
+  // For each feature the diagonal of N S_B, and how far rounding moves a mean, times sqrt(N).
+  void measure_means(std::vector<double>& spread, std::vector<double>& noise) {
+    const std::vector<double>& center = analysis_.global_mean();
+    const size_t dim = statistics_.dim;
+    for (size_t c = 0; c < statistics_.present(); ++c) {
+      const double* const mean = statistics_.means.data() + c * dim;
+      for (size_t j = 0; j < dim; ++j) {
+        const double apart = roots_[c] * (mean[j] - center[j]);
+        spread[j] += samples_ * apart * apart;
+        noise[j] = std::max(noise[j], std::abs(mean[j]));
+      }
+    }
+    const double epsilon = std::numeric_limits<double>::epsilon();
+    const bool eigenvectors = between_.used_eigen && !by_classes(means_);
+    const double root = eigenvectors ? std::sqrt(between_.largest) : 0;
+    for (double& size : noise) size = epsilon * std::sqrt(samples_) * std::max(4 * size, root);
   }
 
   // False where S_W is or may be singular.
-  bool by_cholesky(ConstMatrix a, const Correlations& correlations, bool with_null) {
+  bool by_cholesky(ConstMatrix a, const WithinCorrelations& correlations,
+                   std::span<const double> noise) {
     const size_t dim = a.cols;
     const DeviceMatrix factor = device_.upload({correlations.matrix.data(), dim, dim});
     if (!device_.cholesky(factor)) return false;
@@ -156,152 +182,113 @@ class CollapseIndex {
       device_.copy_to_host(v.data(), x.view().data, v.size_bytes());
     });
     // The trace of C is d, and bounds its largest eigenvalue.
-    const double least = kMargin * rounding_of(dim) * static_cast<double>(dim);
+    const double rounding = kMargin * rounding_of(dim) * static_cast<double>(dim);
+    const double least = std::max(rounding, product_rounding());
     if (!inverse || !(1 / *inverse > least)) return false;
-    const auto solve = [&](Matrix columns) {  // (N S_W)^-1 X
-      device_.scale_rows(columns, correlations.inverse_roots);
-      device_.cholesky_solve(factor, columns);
-      device_.scale_rows(columns, correlations.inverse_roots);
-    };
-
-    // G = A S_W^-1 A^T.
-    const DeviceMatrix gram = device_.matrix(a.rows, a.rows);
-    const size_t panel = std::min(kSolvedRows, a.rows);
-    const DeviceMatrix one = identity(device_, panel);
-    for (size_t first = 0; first < a.rows; first += panel) {
-      const size_t count = std::min(panel, a.rows - first);
-      const DeviceMatrix solved = device_.matrix(dim, count);
-      device_.gemm(true, false, samples_, a.slice_rows(first, count),
-                   {one.view().data, count, count, panel}, 0, solved);
-      solve(solved);
-      device_.gemm(false, false, 1, a, solved, 0,
-                   {gram.view().data + first, a.rows, count, a.rows});
-    }
-    const double filled = add_identity(gram, with_null);
-    if (!device_.cholesky(gram)) throw NumericalError("I + A S_W^-1 A^T is not positive definite");
-    value_ = trace_of_inverse(device_, gram) - (with_null ? 1 / (1 + filled) : 0);
-
-    // S_T^-1 A^T is S_W^-1 A^T (I + G)^-1.
-    const DeviceMatrix signs = random_signs(device_, a.rows, kSigns);
-    device_.cholesky_solve(gram, signs);
-    const DeviceMatrix along = device_.matrix(dim, kSigns);
-    device_.gemm(true, false, samples_, a, signs, 0, along);
-    solve(along);
-    error_ = square_of(device_, along) / kSigns;
+    const GradedTrace trace = graded_trace(device_, a, [&](ConstMatrix rows) {
+      return gram_by_factor(device_, factor, correlations.scales, rows);
+    });
+    take(trace, correlations, noise,
+         [&](Matrix columns) { device_.cholesky_solve(factor, columns); });
     return true;
   }
 
-  // Directions in which S_W is zero but the means differ have an index of 0. They are taken out of
-  // the span: on its rest, rows Z, the index is tr((I + Z G Z^T)^-1), G over what S_W has.
-  void by_eigen(ConstMatrix a, const Correlations& correlations, bool with_null) {
+  // Where an eigenvalue of C is no more than rounding, S_W is anything from nothing to that
+  // rounding, and the index grows with it.
+  void by_eigen(ConstMatrix a, const WithinCorrelations& correlations,
+                std::span<const double> noise) {
     const size_t dim = a.cols;
     const DeviceMatrix axes = device_.upload({correlations.matrix.data(), dim, dim});
     const std::vector<double> values = device_.eigh(axes);
-    // What the zero eigenvalues have become shows how large rounding really is.
-    const double least = std::max(-2 * values.front(), kMargin * rounding_of(dim) * values.back());
+    // So many are zero for lack of samples; what has become of them shows how large rounding is.
+    const uint64_t freedom = statistics_.samples - statistics_.present();
+    size_t zeros =
+        correlations.varying > freedom ? correlations.varying - static_cast<size_t>(freedom) : 0;
+    double least = std::max(-2 * values.front(), kMargin * rounding_of(dim) * values.back());
+    least = std::max(least, zeros > 0 ? 2 * values[zeros - 1] : product_rounding());
     const auto rest = std::ranges::upper_bound(values, least);
     if (rest == values.end()) throw NumericalError("S_W is not positive semi-definite");
     const auto nulls = static_cast<size_t>(rest - values.begin());
-    const DeviceMatrix scaled = scaled_columns(a, correlations);  // A R^-1
-    const DeviceMatrix z =
-        complement(scaled, axes.view().slice_rows(0, nulls), least / *rest, with_null);
-    if (z.rows() == 0) return;
+    zeros = std::min(zeros, nulls);
 
-    const Matrix along = axes.view().slice_rows(nulls, dim - nulls);
-    std::vector<double> scales;
-    for (auto value = rest; value != values.end(); ++value) {
-      scales.push_back(std::sqrt(samples_ / *value));
+    // What rounding, which turns the null directions, has the means be along them.
+    const double turned = least / *rest;
+    const double moved = *std::ranges::max_element(noise);
+    double nothing = kMargin * (values.back() * turned * turned + moved * moved);
+    if (nothing > kResolved * least) {
+      nothing = kResolved * least;
+      zeros = 0;
     }
-    device_.scale_rows(along, scales);  // S_W^+ = R^-1 X^T X R^-1
-    const DeviceMatrix span = device_.matrix(z.rows(), dim);
-    device_.gemm(false, false, 1, z, scaled, 0, span);
-    const DeviceMatrix whitened = device_.matrix(z.rows(), along.rows);
-    device_.gemm(false, true, 1, span, along, 0, whitened);
-    const DeviceMatrix gram = device_.matrix(z.rows(), z.rows());
-    device_.syrk(false, 1, whitened, 0, gram);
-    add_identity(gram, false);
-    if (!device_.cholesky(gram)) throw NumericalError("I + A S_W^+ A^T is not positive definite");
-    value_ = trace_of_inverse(device_, gram);
+    std::vector<double> scales(dim);
+    const auto scale = [&](size_t first, size_t last, double value) {
+      for (size_t k = first; k < last; ++k) scales[k] = 1 / std::sqrt(value);
+    };
+    scale(0, zeros, nothing);
+    scale(zeros, nulls, least);
+    for (size_t k = nulls; k < dim; ++k) scale(k, k + 1, values[k]);
+    device_.scale_rows(axes, scales);
+    double longest = *std::ranges::max_element(scales);
+    const auto gram_of = [&](ConstMatrix rows) {
+      return gram_by_root(device_, axes, longest, correlations.scales, rows);
+    };
+    // Along the null directions S_W is zero, or the two ends below say how unsure it is.
+    const ConstMatrix known = axes.view().slice_rows(nulls, dim - nulls);
+    const auto solve = [&](Matrix columns) {
+      const DeviceMatrix whitened = device_.matrix(known.rows, columns.cols);
+      device_.gemm(false, false, 1, known, columns, 0, whitened);
+      device_.gemm(true, false, 1, known, whitened, 0, columns);
+    };
+    const GradedTrace most = graded_trace(device_, a, gram_of);
+    take(most, correlations, noise, solve);
+    if (zeros == nulls) return;
 
-    const DeviceMatrix signs = random_signs(device_, z.rows(), kSigns);
-    device_.cholesky_solve(gram, signs);
-    const DeviceMatrix coefficients = device_.matrix(along.rows, kSigns);
-    device_.gemm(true, false, 1, whitened, signs, 0, coefficients);
-    const DeviceMatrix solved = device_.matrix(dim, kSigns);
-    device_.gemm(true, false, 1, along, coefficients, 0, solved);
-    device_.scale_rows(solved, correlations.inverse_roots);
-    error_ = square_of(device_, solved) / kSigns;
+    std::ranges::fill(scales, 1.0);
+    const double factor = std::sqrt(least / nothing);
+    std::fill(scales.begin() + static_cast<ptrdiff_t>(zeros),
+              scales.begin() + static_cast<ptrdiff_t>(nulls), factor);
+    device_.scale_rows(axes, scales);
+    longest = 1 / std::sqrt(nothing);
+    const GradedTrace fewest = graded_trace(device_, most.rows, gram_of);
+    const double width = most.value - fewest.value;
+    const auto rank = static_cast<double>(between_.rank);
+    if (width <= std::max(kMarked * fewest.value, kRounding * rank)) {
+      take(fewest, correlations, noise, solve);
+    }
+    if (width > kRounding * rank) unresolved_ = width;
   }
 
-  // A R^-1. Where a feature never varies any scale will do: that of the largest column, unless the
-  // means do not vary either.
-  DeviceMatrix scaled_columns(ConstMatrix a, const Correlations& correlations) {
-    std::vector<double> host(a.rows * a.cols);
-    device_.download(a, host.data());
-    std::vector<double> squares(a.cols);
-    for (size_t i = 0; i < host.size(); ++i) squares[i % a.cols] += host[i] * host[i];
-    std::vector<double> scales = correlations.inverse_roots;
-    double largest = 0;
-    for (size_t j = 0; j < a.cols; ++j) {
-      if (!correlations.varies(j)) continue;
-      largest = std::max(largest, std::sqrt(squares[j]) * scales[j]);
-    }
-    if (largest == 0) largest = 1;
-    for (size_t j = 0; j < a.cols; ++j) {
-      if (correlations.varies(j)) continue;
-      scales[j] = squares[j] > between_.cutoff ? largest / std::sqrt(squares[j]) : 0;
-    }
-    for (size_t i = 0; i < host.size(); ++i) host[i] *= scales[i % a.cols];
-    return device_.upload({host.data(), a.rows, a.cols});
+  // Eigenvalues of C that rounding of products may make.
+  double product_rounding() const {
+    double trace = 0;
+    for (const double within : statistics_.within) trace += within;
+    return 2 * statistics_.scatter_resolution / trace;
   }
 
-  // Orthonormal rows Z [., m] that span the left null space of A N^T, N [., d] the null directions
-  // of C; without sqrt(w), which is there where A is B. `blur` is how far rounding may have turned
-  // N, as an angle.
-  DeviceMatrix complement(ConstMatrix a, ConstMatrix nulls, double blur, bool with_null) {
-    if (blur > kLargestBlur) {
-      throw NumericalError("where S_W is singular cannot be told from its rounding");
-    }
-    const DeviceMatrix square = device_.matrix(a.rows, a.rows);
-    {
-      const DeviceMatrix outside = device_.matrix(a.rows, nulls.rows);
-      device_.gemm(false, true, 1, a, nulls, 0, outside);
-      device_.syrk(false, 1, outside, 0, square);
-    }
-    const double size = square_of(device_, a);
-    if (with_null) {
-      const DeviceMatrix w = device_.upload({roots_.data(), roots_.size(), 1});
-      device_.gemm(false, true, size, w, w, 1, square);
-    }
-    const std::vector<double> values = device_.eigh(square);
-    const double least =
-        size * std::max(static_cast<double>(a.rows) * std::numeric_limits<double>::epsilon(),
-                        kMargin * blur * blur);
-    const auto count = std::ranges::upper_bound(values, least) - values.begin();
-    if (count == 0) return {};
-    return copy_of(device_, square.view().slice_rows(0, static_cast<size_t>(count)));
+  // `solve` multiplies columns by C^-1.
+  template <class Solve>
+  void take(const GradedTrace& trace, const WithinCorrelations& correlations,
+            std::span<const double> noise, const Solve& solve) {
+    value_ = trace.value;
+    const DeviceMatrix along = device_.matrix(trace.rows.cols, kTraceSigns);
+    const auto solved = [&](ConstMatrix coefficients) {  // C^-1 R^-1 A^T X
+      device_.gemm(true, false, 1, trace.rows, coefficients, 0, along);
+      device_.scale_rows(along, correlations.scales);
+      solve(along);
+    };
+    solved(trace.once);  // S_T^-1 A^T is S_W^-1 A^T (I + G)^-1
+    device_.scale_rows(along, correlations.scales);
+    error_ = samples_ * square_of(device_, along) / kTraceSigns;
+    // Of noise E in A the trace makes 2 <(I + G)^-2 A S_W^-1, E>.
+    solved(trace.twice);
+    device_.scale_rows(along, noise);
+    arithmetic_ = trace.error + 2 * std::sqrt(square_of(device_, along) / kTraceSigns);
   }
 
-  // G becomes I + G. With A = B, sqrt(w)^T A = 0: there I + G is 1, which would be subtracted from
-  // the trace of its inverse, and is made larger by what is returned, the mean of the rest.
-  double add_identity(Matrix gram, bool with_null) {
-    const size_t n = gram.rows;
-    std::vector<double> host(n * n);
-    device_.download(gram, host.data());
-    double filled = 0;
-    if (with_null) {
-      for (size_t i = 0; i < n; ++i) filled += host[i * n + i];
-      filled /= static_cast<double>(between_.rank);
-    }
-    for (size_t i = 0; i < n; ++i) {
-      for (size_t j = 0; with_null && j < n; ++j) host[i * n + j] += filled * roots_[i] * roots_[j];
-      host[i * n + i] += 1;
-    }
-    device_.copy_to_device(gram.data, host.data(), host.size() * sizeof(double));
-    return filled;
-  }
+  // The largest share of what may be rounding that is told from nothing.
+  static constexpr double kResolved = 0x1p-10;
 
   Device& device_;
+  Analysis& analysis_;
   const Statistics& statistics_;
   ConstMatrix means_;
   const std::vector<double>& roots_;
@@ -309,10 +296,9 @@ class CollapseIndex {
   double samples_;
   double value_ = 0;
   double error_ = 0;
+  double unresolved_ = 0;
+  double arithmetic_ = 0;
 };
-
-// How far outside [0, 1] rounding in float64 may take an index.
-constexpr double kRounding = 0x1p-40;
 
 std::optional<std::string> why_no_index(Analysis& analysis) {
   if (analysis.no_between()) return analysis.no_between();
@@ -334,7 +320,8 @@ void nc1_vci(Analysis& analysis, ReportValues& out) {
       return;
     }
     const CollapseIndex index(analysis);
-    if (index.value() < -kRounding || index.value() > 1 + kRounding) {
+    if (index.value() < -kRounding || index.value() > 1 + kRounding ||
+        index.arithmetic() > std::abs(index.value()) + kRounding) {
       out.undefined("nc1.vci",
                     "S_W within the span of the class means is below what its products resolve");
       return;
