@@ -81,9 +81,7 @@ class CollapseIndex {
     const size_t dim = statistics_.dim;
     const ConstMatrix scatter(statistics_.scatter.data(), dim, dim);
     const DeviceMatrix total = device_.upload(scatter);
-    std::vector<double> roots = roots_;
-    for (double& root : roots) root *= std::sqrt(samples_);
-    add_between_scatter(device_, means_, roots, 1, total);
+    add_between(total);
     std::vector<double> sizes(dim);
     device_.download({total.view().data, dim, 1, dim + 1}, sizes.data());
     for (double& size : sizes) size = std::sqrt(size);
@@ -101,6 +99,38 @@ class CollapseIndex {
     const DeviceMatrix sized = signed_columns(device_, sizes);
     device_.cholesky_solve(total, sized);
     arithmetic_ = kMargin * std::numeric_limits<double>::epsilon() * within_square(sized);
+    unresolved_ = hidden_by_products(total);
+  }
+
+  void add_between(Matrix total) {
+    std::vector<double> roots = roots_;
+    for (double& root : roots) root *= std::sqrt(samples_);
+    add_between_scatter(device_, means_, roots, 1, total);
+  }
+
+  // What rounding of products takes from an index of directions in which S_T is not above it:
+  // tr(D (S_T + D^2)^-1 D), D^2 that share of the diagonal of S_W.
+  double hidden_by_products(const DeviceMatrix& total) {
+    const size_t dim = statistics_.dim;
+    std::vector<double> sizes(dim);
+    for (size_t j = 0; j < dim; ++j) {
+      sizes[j] = std::sqrt(product_rounding() * statistics_.scatter[j * dim + j]);
+    }
+    const auto share = [&] {
+      const DeviceMatrix sized = signed_columns(device_, sizes);
+      const DeviceMatrix solved = copy_of(device_, sized);
+      device_.cholesky_solve(total, solved);
+      const std::vector<double> dots = device_.row_dots(sized, solved);
+      return std::accumulate(dots.begin(), dots.end(), 0.0) / kTraceSigns;
+    };
+    const double bound = share();
+    if (bound <= kMarked * value_) return 0;
+    std::vector<double> scatter = statistics_.scatter;
+    for (size_t j = 0; j < dim; ++j) scatter[j * dim + j] += sizes[j] * sizes[j];
+    device_.copy_to_device(total.view().data, scatter.data(), scatter.size() * sizeof(double));
+    add_between(total);
+    if (!device_.cholesky(total)) return bound;
+    return share();
   }
 
   // tr(Y^T N S_W Y) / kTraceSigns for columns Y.
@@ -214,18 +244,14 @@ class CollapseIndex {
     // What rounding, which turns the null directions, has the means be along them.
     const double turned = least / *rest;
     const double moved = *std::ranges::max_element(noise);
-    double nothing = kMargin * (values.back() * turned * turned + moved * moved);
-    if (nothing > kResolved * least) {
-      nothing = kResolved * least;
-      zeros = 0;
+    const double nothing = kMargin * (values.back() * turned * turned + moved * moved);
+    const double high = std::max(least, nothing);
+    const double low = nothing < high / 2 ? nothing : kResolved * least;
+    std::vector<double> scales;
+    for (size_t k = 0; k < dim; ++k) {
+      const double value = k < zeros ? nothing : k < nulls ? high : values[k];
+      scales.push_back(1 / std::sqrt(value));
     }
-    std::vector<double> scales(dim);
-    const auto scale = [&](size_t first, size_t last, double value) {
-      for (size_t k = first; k < last; ++k) scales[k] = 1 / std::sqrt(value);
-    };
-    scale(0, zeros, nothing);
-    scale(zeros, nulls, least);
-    for (size_t k = nulls; k < dim; ++k) scale(k, k + 1, values[k]);
     device_.scale_rows(axes, scales);
     double longest = *std::ranges::max_element(scales);
     const auto gram_of = [&](ConstMatrix rows) {
@@ -238,30 +264,39 @@ class CollapseIndex {
       device_.gemm(false, false, 1, known, columns, 0, whitened);
       device_.gemm(true, false, 1, known, whitened, 0, columns);
     };
+    const auto rank = static_cast<double>(between_.rank);
     const GradedTrace most = graded_trace(device_, a, gram_of);
     take(most, correlations, noise, solve);
+    if (zeros > 0) {  // what the index has of directions that have none
+      const DeviceMatrix along = device_.matrix(dim, kTraceSigns);
+      device_.gemm(true, false, 1, most.rows, most.once, 0, along);
+      device_.scale_rows(along, correlations.scales);
+      const DeviceMatrix whitened = device_.matrix(zeros, kTraceSigns);
+      device_.gemm(false, false, 1, axes.view().slice_rows(0, zeros), along, 0, whitened);
+      const double share = square_of(device_, whitened) / kTraceSigns;
+      if (share > kRounding * rank) unresolved_ = share;
+    }
     if (zeros == nulls) return;
 
     std::ranges::fill(scales, 1.0);
-    const double factor = std::sqrt(least / nothing);
+    const double factor = std::sqrt(high / low);
     std::fill(scales.begin() + static_cast<ptrdiff_t>(zeros),
               scales.begin() + static_cast<ptrdiff_t>(nulls), factor);
     device_.scale_rows(axes, scales);
-    longest = 1 / std::sqrt(nothing);
+    longest = std::max(longest, 1 / std::sqrt(low));
     const GradedTrace fewest = graded_trace(device_, most.rows, gram_of);
     const double width = most.value - fewest.value;
-    const auto rank = static_cast<double>(between_.rank);
     if (width <= std::max(kMarked * fewest.value, kRounding * rank)) {
       take(fewest, correlations, noise, solve);
     }
-    if (width > kRounding * rank) unresolved_ = width;
+    if (width > kRounding * rank) unresolved_ += width;
   }
 
   // Eigenvalues of C that rounding of products may make.
   double product_rounding() const {
     double trace = 0;
     for (const double within : statistics_.within) trace += within;
-    return 2 * statistics_.scatter_resolution / trace;
+    return kMargin / 2 * statistics_.scatter_resolution / trace;
   }
 
   // `solve` multiplies columns by C^-1.

@@ -9,10 +9,13 @@ namespace {
 // Rows of A whose products are taken at a time.
 constexpr size_t kGramRows = 256;
 
+// A standard deviation is no rounding from so many times the rounding of the means on.
+constexpr double kNoRounding = 0x1p10;
+
 // What is put in place of no variance: a standard deviation so many times smaller than the spread
-// of the means, and larger than their rounding.
+// of the means, and so many times larger than their rounding.
 constexpr double kOnlyMeans = 0x1p33;
-constexpr double kSmallNoise = 0x1p-10;
+constexpr double kAboveNoise = 0x1p20;
 
 // Rows of A some at a time, as the columns of R^-1 A^T.
 class ScaledColumns {
@@ -62,12 +65,13 @@ WithinCorrelations within_correlations(const Statistics& statistics, std::span<c
   std::vector<bool> varies(dim);
   for (size_t j = 0; j < dim; ++j) {
     const double variance = statistics.scatter[j * dim + j];
-    varies[j] = variance > noise[j] * noise[j];
+    varies[j] = variance > kNoRounding * kNoRounding * noise[j] * noise[j];
     if (varies[j]) {
       ++out.varying;
       out.scales.push_back(1 / std::sqrt(variance));
     } else if (spread[j] > least) {
-      out.scales.push_back(std::min(kOnlyMeans / std::sqrt(spread[j]), kSmallNoise / noise[j]));
+      out.scales.push_back(
+          std::min(kOnlyMeans / std::sqrt(spread[j]), 1 / (kAboveNoise * noise[j])));
     } else {
       out.scales.push_back(0);
     }
