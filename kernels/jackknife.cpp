@@ -1,11 +1,13 @@
 #include "kernels/jackknife.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/metrics/analysis.h"
@@ -66,6 +68,29 @@ std::optional<uint32_t> class_of_one_group(std::span<const Statistics* const> gr
     if (count == 1) return label;
   }
   return std::nullopt;
+}
+
+// Groups that are unlike each other, such as ranks of some classes each, move tr S_W by what
+// classes differ in, not by chance.
+void warn_if_unlike(std::span<const Statistics* const> groups, ReportValues& values) {
+  std::map<uint32_t, std::pair<uint64_t, uint64_t>> most_and_all;
+  for (const Statistics* group : groups) {
+    for (size_t row = 0; row < group->present(); ++row) {
+      auto& [most, all] = most_and_all[group->classes[row]];
+      most = std::max(most, group->counts[row]);
+      all += group->counts[row];
+    }
+  }
+  const uint64_t g = groups.size();
+  for (const auto& [label, counts] : most_and_all) {
+    const auto& [most, all] = counts;
+    if (all < 8 * g || most * g < 4 * all) continue;
+    values.warn("unlike_groups", "standard errors take parts of the samples for alike: one of " +
+                                     std::to_string(g) + " holds " + std::to_string(most) + " of " +
+                                     std::to_string(all) + " samples of class " +
+                                     std::to_string(label) + ", so that they come out too large");
+    return;
+  }
 }
 
 // One metric without each of the groups.
@@ -149,6 +174,7 @@ void add_standard_errors(Device& device, std::span<const Statistics> groups,
                                         std::to_string(filled.size()) +
                                         " groups only: without it the classes are others");
   }
+  warn_if_unlike(filled, values);
   const AllLeftOut left_out = leave_out_each(device, filled, options);
   for (size_t m = 0; m < kEstimated.size(); ++m) {
     const std::string path = error_path(kEstimated[m]);

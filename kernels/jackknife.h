@@ -1,5 +1,5 @@
-// Standard errors of the metrics of class variability, by leaving out groups of samples: the state is
-// mergeable, so a report without some of its parts costs no second look at the samples.
+// Standard errors of the metrics of class variability, by leaving out groups of samples: the state
+// is mergeable, so a report without some of its parts costs no second look at the samples.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +31,8 @@ Statistics merge_all(Device& device, std::span<const Statistics> groups);
 // Sets nc1.pinv_standard_error, quotient_standard_error, cdnv_standard_error and jackknife_groups
 // beside the report's `values`, or says why they have no value. `groups` are all samples of the
 // report, each in one of them; those without samples are left out. The groups may differ in size
-// (delete-m_j jackknife; Busing, Meijer and van der Leeden, Statistics and Computing 9, 1999).
+// (delete-m_j jackknife; Busing, Meijer and van der Leeden, Statistics and Computing 9, 1999), but
+// should be alike: where one holds four times its share of a class, the report warns.
 // Throws InvalidArgument where K or d differ.
 void add_standard_errors(Device& device, std::span<const Statistics> groups,
                          const ReportOptions& options, ReportValues& values);

@@ -1,5 +1,7 @@
 #include "client/measure/local.h"
 
+#include <random>
+
 #include "kernels/accumulator.h"
 #include "kernels/errors.h"
 #include "kernels/jackknife.h"
@@ -10,10 +12,6 @@ namespace ncscope::measure {
 namespace {
 
 constexpr size_t kBlockBytes = size_t{4} << 20;
-// Rows that one group of the jackknife gets at a time: few, so that a file sorted by label gives
-// every group some of each class.
-constexpr size_t kDealtRows = 16;
-
 // A block as a batch; a refusal names the row of the file.
 AdmittedBatch admit_block(const files::SampleBlock& block, const BatchSpec& spec) {
   RawBatch raw;
@@ -30,11 +28,11 @@ AdmittedBatch admit_block(const files::SampleBlock& block, const BatchSpec& spec
   }
 }
 
-// Hands every block of the set, of so many rows, to `take`, admitted.
+// Hands every block of the set to `take`, admitted.
 template <class Take>
-void for_each_batch(const files::SampleSet& set, const BatchSpec& spec, size_t rows,
-                    uint64_t read_before, const ReadSamples& progress, Take take) {
-  files::SampleReader reader(set, rows);
+void for_each_batch(const files::SampleSet& set, const BatchSpec& spec, uint64_t read_before,
+                    const ReadSamples& progress, Take take) {
+  files::SampleReader reader(set, rows_of(set, kBlockBytes));
   files::SampleBlock block;
   uint64_t read = read_before;
   while (reader.next(block)) {
@@ -66,30 +64,72 @@ v1::DecisionSource decision_source(DecisionCounts::Source source) {
   return v1::DECISION_SOURCE_UNSPECIFIED;
 }
 
-// Rows are dealt to the groups in turn, where there are to be groups.
-Measurement accumulate_set(Device& device, const files::SampleSet& set, const BatchSpec& spec,
-                           const MeasureOptions& options, const ReadSamples& progress) {
-  const bool grouped = options.report.standard_errors;
-  const size_t groups = grouped ? kMostGroups : 1;
-  const size_t rows = grouped ? std::clamp<size_t>(set.samples() / (64 * groups), 1, kDealtRows)
-                              : rows_of(set, kBlockBytes);
+// Deals the rows of each class to the groups in turn, so that the order of the rows decides nothing
+// about how many of a class a group has. Classes start at groups drawn at random.
+class RowDealer {
+ public:
+  explicit RowDealer(size_t classes) : next_(classes) {
+    std::mt19937_64 random;
+    for (uint8_t& group : next_) group = static_cast<uint8_t>(random() % kMostGroups);
+  }
+
+  std::vector<uint8_t> deal(const Batch& batch) {
+    std::vector<uint8_t> groups(batch.rows);
+    for (size_t i = 0; i < batch.rows; ++i) {
+      if (batch.labels[i] == kDroppedRow) continue;
+      uint8_t& next = next_[static_cast<size_t>(batch.labels[i])];
+      groups[i] = next;
+      next = static_cast<uint8_t>((next + 1) % kMostGroups);
+    }
+    return groups;
+  }
+
+ private:
+  std::vector<uint8_t> next_;  // [K]
+};
+
+// Each group's rows of a batch, the others dropped.
+void add_by_group(Device& device, const Batch& batch, const std::vector<uint8_t>& group_of,
+                  std::vector<Accumulator>& groups) {
+  std::vector<int32_t> labels(batch.rows);
+  for (size_t group = 0; group < groups.size(); ++group) {
+    for (size_t i = 0; i < batch.rows; ++i) {
+      labels[i] = group_of[i] == group ? batch.labels[i] : kDroppedRow;
+    }
+    Batch part = batch;
+    part.labels = labels.data();
+    groups[group].add(device, part);
+  }
+}
+
+Measurement accumulate_groups(Device& device, const files::SampleSet& set, const BatchSpec& spec,
+                              const MeasureOptions& options, const ReadSamples& progress) {
   std::vector<Accumulator> accumulators;
-  for (size_t group = 0; group < groups; ++group) {
+  for (size_t group = 0; group < kMostGroups; ++group) {
     accumulators.emplace_back(device, spec.num_classes, spec.dim, spec.type);
   }
-  size_t next = 0;
-  for_each_batch(set, spec, rows, 0, progress, [&](const AdmittedBatch& batch) {
-    Accumulator& accumulator = accumulators[next++ % groups];
+  RowDealer dealer(spec.num_classes);
+  for_each_batch(set, spec, 0, progress, [&](const AdmittedBatch& batch) {
+    add_by_group(device, batch.view(), dealer.deal(batch.view()), accumulators);
+    accumulators[0].add_dropped(batch.dropped());
+  });
+  Measurement out;
+  for (Accumulator& accumulator : accumulators) out.groups.push_back(accumulator.finish(device));
+  out.whole = {options.key, merge_all(device, out.groups), set.classifier()};
+  return out;
+}
+
+Measurement accumulate_set(Device& device, const files::SampleSet& set, const BatchSpec& spec,
+                           const MeasureOptions& options, const ReadSamples& progress) {
+  if (options.report.standard_errors) {
+    return accumulate_groups(device, set, spec, options, progress);
+  }
+  Accumulator accumulator(device, spec.num_classes, spec.dim, spec.type);
+  for_each_batch(set, spec, 0, progress, [&](const AdmittedBatch& batch) {
     accumulator.add(device, batch.view());
     accumulator.add_dropped(batch.dropped());
   });
-  if (!grouped) return {{options.key, accumulators[0].finish(device), set.classifier()}, {}};
-  Measurement out;
-  for (Accumulator& accumulator : accumulators) {
-    out.groups.push_back(accumulator.finish(device));
-  }
-  out.whole = {options.key, merge_all(device, out.groups), set.classifier()};
-  return out;
+  return {{options.key, accumulator.finish(device), set.classifier()}, {}};
 }
 
 }  // namespace
@@ -130,7 +170,7 @@ v1::Report local_report(Device& device, const files::SampleSet& set, const Measu
                           shape_of(bundle.statistics));
   }
   DecisionCounter counter(device, options.train ? *options.train : bundle.statistics, classifier);
-  for_each_batch(set, spec, rows_of(set, kBlockBytes), set.samples(), progress,
+  for_each_batch(set, spec, set.samples(), progress,
                  [&](const AdmittedBatch& batch) { counter.add(device, batch.view()); });
   return report_of(device, measured, &counter.counts(), options, 1);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -20,11 +21,10 @@ struct ClassColumn {
 
 // v_c over the squared distance to the nearest class.
 std::optional<double> spread(const v1::ClassReport& entry) {
+  if (!entry.has_within_variance() || !entry.has_nearest_distance()) return std::nullopt;
   const double distance = entry.nearest_distance();
-  if (!entry.has_within_variance() || !entry.has_nearest_distance() || distance == 0) {
-    return std::nullopt;
-  }
-  return entry.within_variance() / distance / distance;
+  if (distance > 0) return entry.within_variance() / distance / distance;
+  return entry.within_variance() > 0 ? std::numeric_limits<double>::infinity() : 0;
 }
 
 // Lowest first.

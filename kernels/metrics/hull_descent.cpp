@@ -203,7 +203,9 @@ class AllDescents {
   }
 
   void offer(const Descent& descent, double square) {
-    const double distance = std::sqrt(std::max(square, 0.0));
+    // Rounding may have made it 0; it is to be no less than the distance.
+    const double error = 8 * static_cast<double>(rows_.dim() + count_ + 16) * HullRows::kUnit;
+    const double distance = std::sqrt(std::max(square, 0.0) + error);
     if (distance >= margin_.value) return;
     margin_.value = distance;
     margin_.row = descent.row;

@@ -43,6 +43,7 @@ void profile_numbers(metrics::Analysis& analysis, ReportValues& out) {
   }
   ReportOptions options = analysis.options();
   options.weighting = convention.weighting;
+  options.one_vs_rest_margin = false;
   metrics::Analysis other(analysis.device(), analysis.statistics(), analysis.classifier(),
                           analysis.decisions(), options, analysis.evaluation());
   ReportValues weighted;

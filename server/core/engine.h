@@ -115,6 +115,7 @@ class Engine {
   std::atomic<uint64_t> sessions_{0};
   std::atomic<size_t> active_{0};
   std::atomic<bool> draining_{false};
+  std::atomic<bool> ending_{false};  // no report waits for train any more
   std::atomic<bool> stopped_{false};
   std::mutex held_mutex_;
   std::condition_variable_any held_changed_;

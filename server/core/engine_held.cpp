@@ -30,6 +30,7 @@ CloseResult Engine::finish(const std::shared_ptr<Series>& series) {
 
 bool Engine::waits_for_train(const Series& series,
                              std::chrono::steady_clock::time_point complete_since) const {
+  if (ending_) return false;
   const SeriesKey train = train_of(series.key());
   if (std::chrono::steady_clock::now() - complete_since >= services_.limits.train_wait)
     return false;
@@ -73,12 +74,17 @@ bool Engine::take_room(const SeriesKey& key, const MemoryBudget* budget) {
 }
 
 void Engine::report_complete(const std::function<bool()>& hurry) {
-  auto complete = registry_.complete({});
-  std::ranges::stable_partition(
-      complete, [](const auto& series) { return series->key().split == kTrainSplit; });
-  for (const auto& series : complete) {
-    if (services_.devices.lost() || hurry()) return;
-    report_now(series);
+  ending_ = true;
+  // Streams that are still open may complete others meanwhile.
+  for (bool reported = true; reported;) {
+    reported = false;
+    auto complete = registry_.complete({});
+    std::ranges::stable_partition(
+        complete, [](const auto& series) { return series->key().split == kTrainSplit; });
+    for (const auto& series : complete) {
+      if (services_.devices.lost() || hurry()) return;
+      if (report_now(series)) reported = true;
+    }
   }
 }
 

@@ -141,6 +141,13 @@ TEST(ClassTable, IsSortedByWhatIsWorst) {
   EXPECT_THROW(parse_class_order("best"), InvalidArgument);
 }
 
+TEST(ClassTable, EqualMeansAreTheWorst) {
+  v1::Report report;
+  add_class(report, 0, 10, 5, 1, 1);
+  add_class(report, 1, 10, 1e-9, 0, 1);
+  EXPECT_EQ(labels_of(class_table(report, 2, ClassOrder::kWorst, {})), (std::vector{1, 0}));
+}
+
 TEST(ClassTable, WithoutDistancesVarianceDecides) {
   v1::Report report;
   for (uint32_t label : {0, 1, 2}) {

@@ -162,6 +162,21 @@ TEST_P(Jackknife, NamesAClassThatOneGroupHasAlone) {
                                 "class 2 is in one of the 8 groups only"));
 }
 
+TEST_P(Jackknife, WarnsWhereGroupsAreUnlike) {
+  Samples samples = jackknife_samples(800, 10);
+  const auto warned = [&] {
+    const ReportValues report =
+        with_errors(samples, groups_of(samples, std::vector<size_t>(8, 100)));
+    return std::ranges::any_of(
+        report.warnings(), [](const Warning& warning) { return warning.code == "unlike_groups"; });
+  };
+  EXPECT_FALSE(warned());
+  std::ranges::replace(samples.labels, 2, 1);
+  std::fill_n(samples.labels.begin() + 200, 90, 2);
+  std::fill_n(samples.labels.begin() + 700, 10, 2);
+  EXPECT_TRUE(warned());
+}
+
 TEST_P(Jackknife, OfWhatHasNoValueIsUndefined) {
   // Two classes, at one place.
   std::vector<double> values;
