@@ -32,6 +32,12 @@ constexpr size_t kScatterRows = 256;
 // Eigenvalues this many times their rounding are no rounding.
 constexpr double kMargin = 16;
 
+// An index that is no more than this is nothing where S_W has no samples to be anything.
+constexpr double kSmallShare = 0x1p-30;
+
+// How far rounding may turn the directions in which S_W is zero, as an angle.
+constexpr double kLargestTurn = 0x1p-10;
+
 // How far outside [0, 1] rounding in float64 may take an index.
 constexpr double kRounding = 0x1p-40;
 
@@ -155,8 +161,9 @@ class CollapseIndex {
     std::vector<double> spread(statistics_.dim);
     std::vector<double> noise(statistics_.dim);
     measure_means(spread, noise);
-    const WithinCorrelations correlations =
-        within_correlations(statistics_, spread, noise, samples_ * between_.cutoff);
+    // Where the rank is not full, what is below the cut-off is no part of A.
+    const double least = between_.used_eigen ? samples_ * between_.cutoff : 0;
+    const WithinCorrelations correlations = within_correlations(statistics_, spread, noise, least);
     if (correlations.varying == 0) return;  // S_W is zero
     for (size_t j = 0; j < noise.size(); ++j) noise[j] *= correlations.scales[j];
     if (!by_cholesky(a, correlations, noise)) by_eigen(a, correlations, noise);
@@ -243,6 +250,9 @@ class CollapseIndex {
 
     // What rounding, which turns the null directions, has the means be along them.
     const double turned = least / *rest;
+    if (zeros > 0 && turned > kLargestTurn) {
+      throw NumericalError("where S_W is singular cannot be told from its rounding");
+    }
     const double moved = *std::ranges::max_element(noise);
     const double nothing = kMargin * (values.back() * turned * turned + moved * moved);
     const double high = std::max(least, nothing);
@@ -267,14 +277,16 @@ class CollapseIndex {
     const auto rank = static_cast<double>(between_.rank);
     const GradedTrace most = graded_trace(device_, a, gram_of);
     take(most, correlations, noise, solve);
-    if (zeros > 0) {  // what the index has of directions that have none
+    double share = 0;  // what the index has of directions that have none
+    if (zeros > 0) {
       const DeviceMatrix along = device_.matrix(dim, kTraceSigns);
       device_.gemm(true, false, 1, most.rows, most.once, 0, along);
       device_.scale_rows(along, correlations.scales);
       const DeviceMatrix whitened = device_.matrix(zeros, kTraceSigns);
       device_.gemm(false, false, 1, axes.view().slice_rows(0, zeros), along, 0, whitened);
-      const double share = square_of(device_, whitened) / kTraceSigns;
-      if (share > kRounding * rank) unresolved_ = share;
+      share = square_of(device_, whitened) / kTraceSigns;
+      if (share > kSmallShare * rank) unresolved_ = 2 * share;
+      value_ = std::max(0.0, value_ - share);
     }
     if (zeros == nulls) return;
 
@@ -288,6 +300,7 @@ class CollapseIndex {
     const double width = most.value - fewest.value;
     if (width <= std::max(kMarked * fewest.value, kRounding * rank)) {
       take(fewest, correlations, noise, solve);
+      value_ = std::max(0.0, value_ - share);
     }
     if (width > kRounding * rank) unresolved_ += width;
   }
@@ -362,7 +375,7 @@ void nc1_vci(Analysis& analysis, ReportValues& out) {
       return;
     }
     out.set("nc1.vci", std::clamp(index.value(), 0.0, 1.0));
-    if (index.error() > kMarked * index.value()) {
+    if (index.value() > 0 && index.error() > kMarked * index.value()) {
       out.warn("vci_resolution",
                uncertain(analysis.statistics(), "nc1.vci", std::min(1.0, index.error())));
     }

@@ -69,7 +69,7 @@ WithinCorrelations within_correlations(const Statistics& statistics, std::span<c
     if (varies[j]) {
       ++out.varying;
       out.scales.push_back(1 / std::sqrt(variance));
-    } else if (spread[j] > least) {
+    } else if (spread[j] > std::max(least, noise[j] * noise[j])) {
       out.scales.push_back(
           std::min(kOnlyMeans / std::sqrt(spread[j]), 1 / (kAboveNoise * noise[j])));
     } else {

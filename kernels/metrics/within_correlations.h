@@ -20,8 +20,8 @@ struct WithinCorrelations {
   size_t varying = 0;          // features that vary within classes
 };
 
-// `spread` [d] is the diagonal of N S_B; `noise` [d] what rounding of the means is, in its units'
-// root; a feature that does not vary and has no more spread than `least` says nothing.
+// `spread` [d] is the diagonal of N S_B, `noise` [d] the root of what rounding of the means adds to
+// it. A feature that does not vary and has no more spread than that, or than `least`, says nothing.
 WithinCorrelations within_correlations(const Statistics& statistics, std::span<const double> spread,
                                        std::span<const double> noise, double least);
 
