@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares the BLAS libraries that the CPU device could be built on, in the shapes that it asks for.
+"""Compares the BLAS libraries that the CPU device could use, in the shapes that it asks for.
 
     blas_comparison.py [LIBRARY...] [--threads N...] [--runs R]
 
@@ -124,7 +124,7 @@ def main():
         rows = {n: in_own_process(p, threads, options.runs) for n, p in libraries.items()}
         print(f"\nGFLOP/s, {threads} thread{'s' if threads > 1 else ''}")
         print(f"{'':48}" + "".join(f"{name:>16}" for name in rows))
-        for i, (routine, m, n, k, what) in enumerate(SHAPES):
+        for i, (routine, _, _, _, what) in enumerate(SHAPES):
             values = (f"{row[i]:16.0f}" if row[i] else f"{'-':>16}" for row in rows.values())
             print(f"{routine + ' ' + what:48}" + "".join(values), flush=True)
     return 0

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""How the cost of an epoch grows with N, d and K: runs the Growth benchmarks, fits exponents, draws them.
+"""How the cost of an epoch grows with N, d and K: the Growth benchmarks, exponents, a drawing.
 
     growth.py [--program build/bin/ncscope_bench_kernels] [--json FILE] [--svg FILE]
 
---json: a result of the program that is there already, else where to put it. An exponent is the slope
-of the least-squares line through log seconds over the last three points of a sweep, the largest;
-the plot has all of them.
+--json: a result of the program that is there already, else where to put it. An exponent is the
+slope of the least-squares line through log seconds over the last three points of a sweep, the
+largest; the plot has all of them.
 """
 
 import argparse
@@ -28,7 +28,8 @@ def measured(program, path):
     runs = []
     for entry in json.loads(path.read_text(encoding="utf-8"))["benchmarks"]:
         name, *arguments = entry["name"].split("/")
-        shape = {k: int(v) for k, v in (a.split(":") for a in arguments if a[:2] in ("N:", "d:", "K:"))}
+        shape = dict(a.split(":") for a in arguments if a[:2] in ("N:", "d:", "K:"))
+        shape = {key: int(value) for key, value in shape.items()}
         runs.append((PARTS[name], shape, entry["real_time"] / 1000))
     return runs
 
@@ -47,7 +48,7 @@ def slope(points):
     xs = [math.log(x) for x, _ in points]
     ys = [math.log(y) for _, y in points]
     mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
-    return sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys)) / sum(
+    return sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True)) / sum(
         (x - mean_x) ** 2 for x in xs
     )
 
@@ -70,7 +71,8 @@ def panel(runs, variable, left, out):
     for power in range(bottom, top + 1):
         y = 230 - 200 * (power - bottom) / (top - bottom)
         out.append(f'<path d="M{left} {y:.1f}h220" stroke="#ddd"/>')
-        out.append(f'<text x="{left - 4}" y="{y + 4:.1f}" text-anchor="end">{10.0**power:g}</text>')
+        label = f"{10.0**power:g}"
+        out.append(f'<text x="{left - 4}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
     for x in sorted({x for points in lines.values() for x, _ in points}):
         at = place(x, 1)[0]
         label = f"{x / 1000:g}k" if x >= 10_000 else f"{x}"
@@ -80,12 +82,17 @@ def panel(runs, variable, left, out):
         spots = [place(x, y) for x, y in points]
         path = "L".join(f"{x:.1f} {y:.1f}" for x, y in spots)
         out.append(f'<path d="M{path}" fill="none" stroke="{COLORS[part]}" stroke-width="2"/>')
-        out += (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{COLORS[part]}"/>' for x, y in spots)
+        out += (
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{COLORS[part]}"/>' for x, y in spots
+        )
 
 
 def drawing(runs):
-    out = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 300" font-family="sans-serif" '
-           'font-size="11">', '<rect width="900" height="300" fill="#fff"/>']
+    out = [
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 300" font-family="sans-serif" '
+        'font-size="11">',
+        '<rect width="900" height="300" fill="#fff"/>',
+    ]
     for i, variable in enumerate(BASES):
         panel(runs, variable, 60 + 290 * i, out)
     for i, (part, color) in enumerate(COLORS.items()):

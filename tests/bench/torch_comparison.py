@@ -6,9 +6,9 @@
 The usual way: one-hot class sums, a second pass for the covariance, torch.linalg.pinv of S_B, K x K
 grids of cosines, distances and products, then scores of every sample against classifier and class
 means. Features are in memory before its clock starts; ncscope's runs from the start of `ncscope
-report` on a file that the page cache holds, to the end of the process, with everything that a report
-has. Both use all cores. Each run is a process of its own, for its peak memory; medians. "without
-NC4" leaves out the scores: `ncscope stats`, then `ncscope merge`.
+report` on a file that the page cache holds, to the end of the process, with all that a report has.
+Both use all cores. Each run is a process of its own, for its peak memory; medians. "without NC4"
+leaves out the scores: `ncscope stats`, then `ncscope merge`.
 
 Needs numpy and torch: python3 -m venv build/torch && build/torch/bin/pip install numpy torch
 """
@@ -120,8 +120,17 @@ def usual_way(folder, classes):
         right += (by_center == label).sum().item()
     metrics["nc4.agreement"], metrics["nc4.ncc_accuracy"] = agree / rows, right / rows
     lap("decisions")
-    print(json.dumps({"parts": parts, "metrics": metrics, "torch": torch.__version__,
-                      "threads": torch.get_num_threads(), "before_kib": before}))
+    print(
+        json.dumps(
+            {
+                "parts": parts,
+                "metrics": metrics,
+                "torch": torch.__version__,
+                "threads": torch.get_num_threads(),
+                "before_kib": before,
+            }
+        )
+    )
 
 
 def run(command, **options):
@@ -169,6 +178,10 @@ def at(report, path):
     return report
 
 
+def mib(kib):
+    return round(kib / 1024)
+
+
 def compare(program, name, runs):
     rows, dim, classes = SHAPES[name]
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR", "/var/tmp")) as place:
@@ -210,7 +223,7 @@ def main():
             f"{name}: {figure['torch_seconds']:.1f} s / {figure['ncscope_seconds']:.1f} s = "
             f"{figure['seconds_ratio']:.2f}; without NC4 {figure['torch_without_nc4']:.1f} / "
             f"{figure['ncscope_without_nc4']:.1f} = {figure['without_nc4_ratio']:.2f}; memory "
-            f"{figure['torch_peak_kib'] / 1024:.0f} / {figure['ncscope_peak_kib'] / 1024:.0f} MiB = "
+            f"{mib(figure['torch_peak_kib'])} / {mib(figure['ncscope_peak_kib'])} MiB = "
             f"{figure['peak_kib_ratio']:.1f}",
             flush=True,
         )
