@@ -102,7 +102,21 @@ def _etf(path, x, raw):
     gram = x @ x.T
     ideal = (np.eye(m) - 1 / m) / np.sqrt(m - 1)
     floor = 0.0 if dim >= m - 1 else np.sqrt(2 - 2 * np.sqrt(dim / (m - 1)))
-    return {
+    unit = x / norms[:, None]
+    distances = np.array(
+        [np.linalg.norm(unit[a] - unit[b]) for a in range(m) for b in range(a + 1, m)]
+    )
+    kernels = {
+        "distance": distances,
+        "log": np.log(1 / distances),
+        "riesz": np.sign(dim - 2) * distances ** (2.0 - dim),
+    }
+    uniformity = {
+        f"{path}.uniformity_{name}_{moment}": getattr(values, moment)()
+        for name, values in kernels.items()
+        for moment in ("mean", "var")
+    }
+    return uniformity | {
         f"{path}.equinorm": norms.std() / norms.mean(),
         f"{path}.equinorm_raw": raw_norms.std() / raw_norms.mean(),
         f"{path}.equiangular": cosines.std(),
