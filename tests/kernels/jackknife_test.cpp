@@ -105,8 +105,13 @@ TEST_P(Jackknife, OfGroupsOfManySizes) {
   }
 }
 
+// Of hundreds of reports: on the processor alone.
+class JackknifeSpread : public Jackknife {};
+INSTANTIATE_TEST_SUITE_P(Devices, JackknifeSpread, ::testing::Values("cpu"),
+                         [](const auto& info) { return info.param; });
+
 // What it is for: over data sets drawn anew, metrics spread about as much as it says.
-TEST_P(Jackknife, SaysHowMuchMetricsSpread) {
+TEST_P(JackknifeSpread, IsWhatStandardErrorsSay) {
   constexpr size_t kSets = 40;
   constexpr size_t kRows = 640;
   // One distribution: the clusters are drawn once, sets are rows of them.
