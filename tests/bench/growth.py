@@ -73,8 +73,12 @@ def panel(runs, variable, left, out):
         out.append(f'<path d="M{left} {y:.1f}h220" stroke="#ddd"/>')
         label = f"{10.0**power:g}"
         out.append(f'<text x="{left - 4}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
+    labelled = left - 100.0
     for x in sorted({x for points in lines.values() for x, _ in points}):
         at = place(x, 1)[0]
+        if at < labelled + 30:
+            continue
+        labelled = at
         label = f"{x / 1000:g}k" if x >= 10_000 else f"{x}"
         out.append(f'<text x="{at:.1f}" y="246" text-anchor="middle">{label}</text>')
     out.append(f'<text x="{left + 110}" y="264" text-anchor="middle">{variable}</text>')
