@@ -141,7 +141,8 @@ def run(command, **options):
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - start
     if status != 0:
-        raise SystemExit(f"{command[0]} failed with status {status}")
+        why = "was killed, for want of memory perhaps" if os.WIFSIGNALED(status) else "failed"
+        raise SystemExit(f"{' '.join(map(str, command))}: {why}, after {seconds:.0f} s")
     return output, seconds, usage.ru_maxrss
 
 
