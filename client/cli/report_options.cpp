@@ -91,7 +91,7 @@ void add_compute_options(CLI::App& command, ComputeOptions& options) {
       ->group("Computation");
   command
       .add_flag("--standard-errors", options.standard_errors,
-                "of nc1.pinv, quotient and cdnv, by leaving out files, ranks or blocks of rows in"
+                "of nc1.pinv, quotient and cdnv, by leaving out files, ranks or groups of rows in"
                 " turn")
       ->group("Computation");
   command

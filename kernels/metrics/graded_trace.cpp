@@ -21,17 +21,9 @@ constexpr double kExactEnough = 0x1p-28;
 // Rounding errors of an element, in units of eps and the size of what it is made of.
 constexpr double kElementRounding = 4;
 
-// [n, kTraceSigns] random signs, for Hutchinson's estimate of a trace.
-DeviceMatrix random_signs(Device& device, size_t n) {
-  std::mt19937_64 random(1);
-  std::vector<double> signs(n * kTraceSigns);
-  for (double& sign : signs) sign = (random() & 1) != 0 ? 1 : -1;
-  return device.upload({signs.data(), n, kTraceSigns});
-}
-
 void trace_with(Device& device, const GradedGram& gram, GradedTrace& out) {
   out.value = trace_of_inverse(device, gram.matrix);
-  out.once = random_signs(device, gram.matrix.rows());
+  out.once = signed_columns(device, std::vector<double>(gram.matrix.rows(), 1.0));
   device.cholesky_solve(gram.matrix, out.once);
   out.twice = copy_of(device, out.once);
   device.cholesky_solve(gram.matrix, out.twice);
@@ -56,6 +48,16 @@ double rounding_of(size_t order) {
 double square_of(Device& device, ConstMatrix a) {
   const std::vector<double> squares = device.row_dots(a, a);
   return std::accumulate(squares.begin(), squares.end(), 0.0);
+}
+
+DeviceMatrix signed_columns(Device& device, std::span<const double> sizes) {
+  std::mt19937_64 random(1);
+  std::vector<double> host;
+  host.reserve(sizes.size() * kTraceSigns);
+  for (const double size : sizes) {
+    for (size_t k = 0; k < kTraceSigns; ++k) host.push_back((random() & 1) != 0 ? size : -size);
+  }
+  return device.upload({host.data(), sizes.size(), kTraceSigns});
 }
 
 GradedTrace graded_trace(Device& device, ConstMatrix rows, const GramOf& gram_of) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "kernels/device.h"
@@ -34,6 +35,9 @@ struct GradedTrace {
 
 // Random vectors behind an estimated norm.
 inline constexpr size_t kTraceSigns = 8;
+
+// [n, kTraceSigns] numbers of random sign, the same ones always; row r of size sizes[r].
+DeviceMatrix signed_columns(Device& device, std::span<const double> sizes);
 
 // An eigenvalue g of G leaves a rounding error of eps g in every element, which is more than what
 // small eigenvalues are where all rows share its direction. Where the error shows, A is turned by

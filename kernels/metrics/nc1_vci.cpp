@@ -7,7 +7,6 @@
 #include <limits>
 #include <numeric>
 #include <optional>
-#include <random>
 #include <span>
 #include <string>
 #include <utility>
@@ -40,17 +39,6 @@ constexpr double kLargestTurn = 0x1p-10;
 
 // How far outside [0, 1] rounding in float64 may take an index.
 constexpr double kRounding = 0x1p-40;
-
-// [n, kTraceSigns] numbers of random sign, row r of size sizes[r].
-DeviceMatrix signed_columns(Device& device, std::span<const double> sizes) {
-  std::mt19937_64 random(1);
-  std::vector<double> host;
-  host.reserve(sizes.size() * kTraceSigns);
-  for (const double size : sizes) {
-    for (size_t k = 0; k < kTraceSigns; ++k) host.push_back((random() & 1) != 0 ? size : -size);
-  }
-  return device.upload({host.data(), sizes.size(), kTraceSigns});
-}
 
 // The index and its errors, each estimated from some random vectors.
 class CollapseIndex {

@@ -169,12 +169,16 @@ LiveServer::LiveServer(const std::function<void(server::ServerOptions&)>& change
 }
 
 grpc::Status LiveServer::get_report(const v1::SeriesKey& key, v1::Report& report, bool wait) {
+  return testing::get_report(*stub_, key, report, wait);
+}
+
+grpc::Status get_report(Stub& stub, const v1::SeriesKey& key, v1::Report& report, bool wait) {
   v1::GetReportRequest request;
   *request.mutable_key() = key;
   request.set_wait(wait);
   v1::GetReportResponse response;
   const auto context = bounded_context();
-  const grpc::Status status = stub_->GetReport(context.get(), request, &response);
+  const grpc::Status status = stub.GetReport(context.get(), request, &response);
   report = response.report();
   return status;
 }

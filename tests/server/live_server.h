@@ -53,6 +53,10 @@ class StreamCall {
   bool finished_ = false;
 };
 
+// The report of a series into `report`, waiting for it or not.
+grpc::Status get_report(Stub& stub, const v1::SeriesKey& key, v1::Report& report,
+                        bool wait = false);
+
 // Streams all samples of a rank with the classifier and closes. The Closed, or the status in
 // `status`; a failure of the test where there is none.
 std::optional<v1::Closed> stream_all(Stub& stub, const v1::Open& open, const Samples& samples,

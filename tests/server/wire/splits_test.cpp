@@ -341,14 +341,7 @@ class GoingServerTest : public ::testing::Test {
   }
 
   grpc::Status get_report(v1::Report& report, bool wait = false) {
-    v1::GetReportRequest request;
-    *request.mutable_key() = open_.key();
-    request.set_wait(wait);
-    v1::GetReportResponse response;
-    const auto context = bounded_context();
-    const grpc::Status status = stub_->GetReport(context.get(), request, &response);
-    report = response.report();
-    return status;
+    return testing::get_report(*stub_, open_.key(), report, wait);
   }
 
   TemporaryFolder folder_;
