@@ -44,8 +44,23 @@ class DecisionCounter {
   void add(Device& device, const Batch& batch);
 
   const DecisionCounts& counts() const { return counts_; }
+  // Decisions that took no scores: the sample was near enough to its class mean.
+  uint64_t known() const { return known_; }
 
  private:
+  AffineScores nearest_scores() const { return {centers_, center_, center_offset_, true}; }
+  AffineScores classifier_scores() const { return {weight_, {}, bias_}; }
+  bool radii_pay(const Device& device) const;
+  void find_radii(Device& device);
+  // The decision of each row, -1 where none is known. Empty vectors where there are no radii.
+  struct Known {
+    std::vector<int32_t> nearest;
+    std::vector<int32_t> classifier;
+  };
+  Known known_decisions(Device& device, const Batch& batch) const;
+  std::vector<int32_t> decide(Device& device, const Batch& batch, const AffineScores& scores,
+                              std::vector<int32_t> known);
+
   size_t dim_ = 0;
   bool has_classifier_ = false;
   bool seen_batch_ = false;
@@ -55,6 +70,12 @@ class DecisionCounter {
   std::vector<double> center_offset_;  // [P] -||mu_c - mu_G||^2 / 2
   DeviceMatrix weight_;                // [K, d]
   std::vector<double> bias_;           // [K]
+  std::vector<int32_t> place_;         // [K] centre of a label; -1: none
+  uint64_t samples_ = 0;               // of the centres
+  uint64_t rows_seen_ = 0;
+  std::vector<double> nearest_radius_;     // [P] of decision_radii; empty before it paid
+  std::vector<double> classifier_radius_;  // [P] likewise
+  uint64_t known_ = 0;
   DecisionCounts counts_;
 };
 

@@ -166,6 +166,13 @@ struct AffineScores {
   bool points = false;
 };
 
+// One point for each row of a batch.
+struct RowPoints {
+  ConstMatrix points;               // [m, d] p_c, device memory
+  std::span<const double> center;   // [d], host; empty: 0
+  std::span<const int32_t> places;  // [rows] the point of a row, host; -1: none
+};
+
 // Half a minute where cores multiply 2^34 pairs of float64 numbers in a second.
 inline constexpr double kPairBudget = 0x1p39;
 
@@ -246,6 +253,9 @@ class Device {
   // (a_cj - h_j)^2 for points, whatever the device: a faster pass may only decide rows whose margin
   // exceeds its own rounding error.
   std::vector<int32_t> argmax_affine(const Batch& batch, const AffineScores& scores);
+  // ||(h_i - center) - p|| of each row and its point, differences and sum in float64; infinite for
+  // rows without one.
+  std::vector<double> point_distances(const Batch& batch, const RowPoints& points);
 
  private:
   virtual DeviceBuffer do_allocate(size_t bytes) = 0;
@@ -266,6 +276,7 @@ class Device {
   virtual PairSums do_pair_reduce(const PairInput& input) = 0;
   virtual double do_gram_residual(ConstMatrix a, ConstMatrix b, double alpha) = 0;
   virtual std::vector<int32_t> do_argmax_affine(const Batch& batch, const AffineScores& scores) = 0;
+  virtual std::vector<double> do_point_distances(const Batch& batch, const RowPoints& points) = 0;
 
   const Math math_;
   double pair_budget_;

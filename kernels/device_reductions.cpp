@@ -111,4 +111,22 @@ std::vector<int32_t> Device::argmax_affine(const Batch& batch, const AffineScore
   return do_argmax_affine(batch, scores);
 }
 
+std::vector<double> Device::point_distances(const Batch& batch, const RowPoints& points) {
+  check::require_matrix("point_distances", "points", points.points);
+  check::require_size("point_distances", "places", batch.rows, points.places.size());
+  if (!points.center.empty()) {
+    check::require_size("point_distances", "center", points.points.cols, points.center.size());
+  }
+  require_batch("point_distances", batch, points.points.cols);
+  for (size_t i = 0; i < batch.rows; ++i) {
+    const int32_t place = points.places[i];
+    if (place == -1 || (place >= 0 && static_cast<size_t>(place) < points.points.rows)) continue;
+    check::require("point_distances", false,
+                   "places from -1 to " + std::to_string(points.points.rows - 1),
+                   std::to_string(place) + " for row " + std::to_string(i));
+  }
+  if (batch.rows == 0) return {};
+  return do_point_distances(batch, points);
+}
+
 }  // namespace ncscope

@@ -36,6 +36,7 @@ class CpuDevice final : public Device {
   PairSums do_pair_reduce(const PairInput& input) override;
   double do_gram_residual(ConstMatrix a, ConstMatrix b, double alpha) override;
   std::vector<int32_t> do_argmax_affine(const Batch& batch, const AffineScores& scores) override;
+  std::vector<double> do_point_distances(const Batch& batch, const RowPoints& points) override;
 
   std::shared_ptr<ThreadPool> pool_;
 };

@@ -199,6 +199,29 @@ __global__ void __launch_bounds__(kThreads)
   if (i < count) places[list[i].row] = list[i].place;
 }
 
+// One block takes a sample.
+template <class Wire>
+__global__ void __launch_bounds__(kThreads)
+    measure_distances(ScoreSamples samples, ConstMatrix points, const int* places,
+                      double* distances) {
+  __shared__ double warps[kWarps];
+  const int row = static_cast<int>(blockIdx.x);
+  const int place = places[row];
+  if (place < 0) {
+    if (threadIdx.x == 0) distances[row] = HUGE_VAL;
+    return;
+  }
+  const CenteredSample<Wire> h(samples, row);
+  const double* const point = points.data + static_cast<size_t>(place) * points.stride;
+  double square = 0;
+  for (size_t j = threadIdx.x; j < samples.dim; j += kThreads) {
+    const double difference = h[j] - point[j];
+    square += difference * difference;
+  }
+  square = block_sum<kThreads>(square, warps);
+  if (threadIdx.x == 0) distances[row] = sqrt(square);
+}
+
 unsigned blocks(int items, int per_block) {
   return blocks_of(static_cast<size_t>(items), static_cast<size_t>(per_block));
 }
@@ -266,6 +289,14 @@ void write_places(cudaStream_t stream, const TopScores* tops, int rows, int* pla
 
 void write_places(cudaStream_t stream, const UnclearSample* list, int count, int* places) {
   launch(stream, dim3(blocks(count, kThreads)), kThreads, write_listed, list, count, places);
+}
+
+void take_distances(cudaStream_t stream, const ScoreSamples& samples, ConstMatrix points,
+                    const int* places, double* distances) {
+  with_types(samples.type, DType::kFloat64, [&](auto wire, auto) {
+    launch(stream, dim3(static_cast<unsigned>(samples.rows)), kThreads,
+           measure_distances<typename decltype(wire)::type>, samples, points, places, distances);
+  });
 }
 
 #define NCSCOPE_INSTANTIATE(T)                                                                    \

@@ -1,4 +1,4 @@
-// Kernels of argmax_affine: samples and classes in T, the two best scores of a sample, and, where
+// Kernels of argmax_affine and point_distances: samples and classes in T, the two best scores of a sample, and, where
 // those are too close, decisions in float64. T is float or double.
 #pragma once
 
@@ -70,5 +70,9 @@ void decide_exactly(cudaStream_t stream, const ScoreSamples& samples, const T* d
 // places [rows] of the tops, then of the listed samples.
 void write_places(cudaStream_t stream, const TopScores* tops, int rows, int* places);
 void write_places(cudaStream_t stream, const UnclearSample* list, int count, int* places);
+
+// distances [rows] of h - center and points[places[row]], infinite where the place is -1.
+void take_distances(cudaStream_t stream, const ScoreSamples& samples, ConstMatrix points,
+                    const int* places, double* distances);
 
 }  // namespace ncscope::cuda

@@ -138,6 +138,46 @@ TEST_P(Decisions, PartsAddUpToTheWhole) {
   EXPECT_EQ(sum.total(), samples.rows());
 }
 
+// With radii and without, every decision is the same; near class means they save the scores.
+TEST_P(Decisions, AreTheSameWhereDistancesStandForScores) {
+  struct Case {
+    const char* name;
+    double spread;
+    double offset;
+    double least_known;  // share of decisions without scores
+    double most_known;
+  };
+  for (const DType type : {DType::kFloat32, DType::kFloat16, DType::kBFloat16, DType::kFloat64}) {
+    for (const Case& c : {Case{"collapsed", 0.02, 0, 1, 1}, Case{"some", 0.5, 0, 0.05, 0.95},
+                          Case{"far", 0.05, 500, 0, 1}, Case{"none", 4, 0, 0, 0}}) {
+      SCOPED_TRACE(testing::Message() << c.name << " " << dtype_name(type));
+      Layout layout{c.name, 13, {150, 0, 90, 40, 210}, c.spread, c.offset};
+      Samples samples = lay_out(layout, type);
+      const Classifier classifier = classifier_along(samples, 5);
+      samples.labels[200] = kDroppedRow;
+      const Statistics centers = oracle_statistics(samples);
+      DecisionCounter fast(device(), centers, &classifier);
+      for (size_t first = 0; first < samples.rows(); first += 70) {
+        fast.add(device(), samples.batch(first, std::min<size_t>(70, samples.rows() - first)));
+      }
+      const double budget = device().pair_budget();
+      device().set_pair_budget(0);
+      DecisionCounter plain(device(), centers, &classifier);
+      plain.add(device(), samples.batch());
+      device().set_pair_budget(budget);
+      EXPECT_EQ(plain.known(), 0u);
+      const double share =
+          static_cast<double>(fast.known()) / (2.0 * static_cast<double>(centers.samples));
+      EXPECT_GE(share, c.least_known);
+      EXPECT_LE(share, c.most_known);
+      EXPECT_EQ(fast.counts().samples, plain.counts().samples);
+      EXPECT_EQ(fast.counts().agreement, plain.counts().agreement);
+      EXPECT_EQ(fast.counts().ncc_correct, plain.counts().ncc_correct);
+      EXPECT_EQ(fast.counts().classifier_correct, plain.counts().classifier_correct);
+    }
+  }
+}
+
 TEST_P(Decisions, Refusals) {
   const Statistics centers = oracle_statistics(line());
   const Classifier wide{3, 2, {1, 2, 3, 4, 5, 6}, {}};

@@ -100,6 +100,9 @@ class FailingDevice final : public Device {
   double do_gram_residual(ConstMatrix a, ConstMatrix b, double alpha) override {
     return device().gram_residual(a, b, alpha);
   }
+  std::vector<double> do_point_distances(const Batch& batch, const RowPoints& points) override {
+    return device().point_distances(batch, points);
+  }
   std::vector<int32_t> do_argmax_affine(const Batch& batch, const AffineScores& scores) override {
     return device().argmax_affine(batch, scores);
   }

@@ -92,6 +92,25 @@ TEST_P(ChecksTest, ReductionsNameWhatTheyExpectedAndGot) {
   });
 }
 
+TEST_P(ChecksTest, PointsOfRowsAreChecked) {
+  Device& d = device();
+  const DeviceMatrix points = d.matrix(4, 3);
+  const std::vector<double> four(4);
+  const std::vector<int32_t> places = {3, 4};
+  const std::vector<float> features(6);
+  Batch batch{features.data(), DType::kFloat32, 2, 3};
+  expect_refusal("point_distances: expected places from -1 to 3, got 4 for row 1", [&] {
+    d.point_distances(batch, {points, {}, places});
+  });
+  expect_refusal("point_distances: expected center of length 3, got 4", [&] {
+    d.point_distances(batch, {points, four, places});
+  });
+  batch.rows = 1;
+  expect_refusal("point_distances: expected places of length 1, got 2", [&] {
+    d.point_distances(batch, {points, {}, places});
+  });
+}
+
 TEST_P(ChecksTest, MemoryThatCannotBeIsRefused) {
   EXPECT_EQ(device().allocate(0).data(), nullptr);
   EXPECT_THROW(device().allocate(SIZE_MAX / 2), OutOfMemory);

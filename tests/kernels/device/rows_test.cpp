@@ -1,8 +1,12 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "tests/support/devices.h"
 #include "tests/support/guarded.h"
 #include "tests/support/random.h"
+#include "tests/support/samples.h"
 #include "tests/support/statistics_matchers.h"
 #include "tests/support/tolerance.h"
 
@@ -72,6 +76,40 @@ TEST_P(RowsTest, CopiesThereAndBack) {
   device().zero(whole.view().data, 8 * sizeof(double));
   EXPECT_EQ(download(whole.view().slice_rows(0, 3)),
             (std::vector<double>{0, 0, 0, 0, 0, 0, 0, 0, got[8], got[9], got[10], got[11]}));
+}
+
+TEST_P(RowsTest, DistancesFromPointsMatchPlainLoops) {
+  for (const DType type : {DType::kFloat32, DType::kFloat16, DType::kBFloat16, DType::kFloat64}) {
+    for (const auto& [rows, cols] : kRowsShapes) {
+      const Samples samples =
+          make_clusters({.rows = rows, .dim = cols, .num_classes = 3, .type = type});
+      Random random(4);
+      const std::vector<double> points = random.normals(5 * cols);
+      const std::vector<double> center = random.normals(cols);
+      std::vector<int32_t> places(rows);
+      for (int32_t& place : places) place = static_cast<int32_t>(random.below(6)) - 1;
+      const Guarded on_device(device(), 5, cols, points);
+      for (const bool centered : {false, true}) {
+        const std::vector<double> got = device().point_distances(
+            samples.batch(), {on_device.view(), centered ? center : std::vector<double>(), places});
+        ASSERT_EQ(got.size(), rows);
+        for (size_t r = 0; r < rows; ++r) {
+          if (places[r] < 0) {
+            EXPECT_EQ(got[r], std::numeric_limits<double>::infinity());
+            continue;
+          }
+          long double square = 0;
+          for (size_t c = 0; c < cols; ++c) {
+            const long double x = samples.values[r * cols + c] - (centered ? center[c] : 0.0);
+            const long double y = x - points[static_cast<size_t>(places[r]) * cols + c];
+            square += y * y;
+          }
+          const auto expected = static_cast<double>(std::sqrt(square));
+          EXPECT_NEAR(got[r], expected, expected * tolerance::products(cols)) << r;
+        }
+      }
+    }
+  }
 }
 
 NCSCOPE_TEST_ON_DEVICES(RowsTest);
