@@ -44,6 +44,7 @@ void check_device_memory(size_t bytes, size_t devices) {
 struct Texts {
   std::string backend = "auto";
   std::string math = "exact";
+  std::string durability = "fsync";
   int64_t drain = 0;
   int64_t idle_series = 0;
   int64_t train_wait = 0;
@@ -83,8 +84,14 @@ void add_options(CLI::App& app, ServerOptions& options, Texts& texts) {
       " nine tenths of what is free at the start; at least 320MB for each of --devices; ignored"
       " with --backend cpu")
       ->default_str("");
+  add("durability", texts.durability,
+      "What acknowledged batches survive: fsync (the end of the machine), os (that of the server) "
+      "or"
+      " none")
+      ->check(CLI::IsMember({"fsync", "os", "none"}));
   add_size("sample-memory", options.limits.sample_memory_bytes,
-           "Samples kept in memory for nc4; more go to files in the data folder");
+           "With --durability none, samples kept in memory for nc4; more go to files in the data"
+           " folder");
   add_size("max-message", options.limits.max_message_bytes, "Largest message of a stream")
       ->check(CLI::Range(size_t{1} << 16, size_t{1} << 30));
   add("max-classes", options.limits.max_classes, "Largest number of classes K");
@@ -129,6 +136,9 @@ ParsedOptions parse_options(int argc, char** argv) {
     app.parse(argc, argv);
     options.device.backend = parse_backend(texts.backend);
     options.device.math = parse_math(texts.math);
+    options.limits.durability = texts.durability == "fsync" ? Durability::kFsync
+                                : texts.durability == "os"  ? Durability::kOs
+                                                            : Durability::kNone;
     if (app.count("--device-memory") > 0 && options.device.backend != Backend::kCpu) {
       check_device_memory(options.device.memory_bytes, options.devices);
     }

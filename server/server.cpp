@@ -27,8 +27,8 @@ MakeDevice device_maker(const ServerOptions& options, const ServerHooks& hooks) 
 Server::Server(const ServerOptions& options, const ServerHooks& hooks)
     : folder_(options.data),
       services_(std::make_unique<Services>(options.limits, device_maker(options, hooks),
-                                           options.devices, folder_.spool(), folder_.database(),
-                                           folder_.statistics())),
+                                           options.devices, folder_.spool(), folder_.log(),
+                                           folder_.database(), folder_.statistics())),
       engine_(std::make_unique<Engine>(*services_, options.idle_series)) {
   if (!options.http.empty()) {
     Address address = parse_address(options.http);

@@ -142,6 +142,14 @@ void SharedClassifier::confirm(uint32_t rank, ClassifierArray which,
   if (array.digest != classifier_digest(values)) refuse_different(which, array.sender, rank);
 }
 
+bool SharedClassifier::confirm_digest(uint32_t rank, ClassifierArray which, uint32_t digest) {
+  const std::lock_guard lock(mutex_);
+  Array& array = arrays_[static_cast<size_t>(which)];
+  if (!array.values || array.digest != digest) return false;
+  if (array.sender != rank) array.confirmed = true;
+  return true;
+}
+
 std::optional<uint32_t> SharedClassifier::digest(ClassifierArray array) const {
   const std::lock_guard lock(mutex_);
   return arrays_[static_cast<size_t>(array)].digest;

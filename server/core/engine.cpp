@@ -19,6 +19,7 @@ Engine::Engine(Services& services, std::chrono::seconds idle_series_timeout)
     std::error_code ignored;
     std::filesystem::remove(entry.path(), ignored);
   }
+  restore_series();
   held_watch_ = std::jthread([this](const std::stop_token& stop) { watch_held(stop); });
 }
 
@@ -74,6 +75,14 @@ class SeriesSession : public Session {
         if (!engine_.take_room(series_->key(), &error.budget())) throw;
       }
     }
+  }
+
+  std::optional<uint64_t> durable_sequence() const override {
+    return series_->durable_sequence(rank_);
+  }
+
+  void on_durable(std::function<void()> changed) override {
+    series_->on_durable(rank_, id_, std::move(changed));
   }
 
   void add_classifier(const ClassifierPart& part) override {

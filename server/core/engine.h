@@ -34,7 +34,8 @@ struct StoredState {
 // Thread-safe. Every method throws the errors of errors.h.
 class Engine {
  public:
-  // Removes files of states that no report refers to.
+  // Removes files of states that no report refers to, and takes up the epochs that an earlier
+  // server has logged.
   Engine(Services& services, std::chrono::seconds idle_series_timeout);
   ~Engine();
 
@@ -77,6 +78,8 @@ class Engine {
   friend class StateUpload;
   friend class SeriesSession;
 
+  void restore_series();
+  void restore_series(const std::shared_ptr<SeriesLog>& log);
   void require_accepting() const;
   // Runs `action` for the series `key`; where that is refused for want of room, takes some from
   // complete series, else drops the series that is idle longest of those that take such room, never

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "server/log/durability.h"
+
 namespace ncscope::server {
 
 struct Limits {
@@ -14,7 +16,8 @@ struct Limits {
   uint32_t max_world_size = 1'024;
   uint32_t max_open_series = 1'024;
   size_t state_memory_bytes = size_t{4} << 30;      // classifiers, states; accumulators on cpu
-  size_t sample_memory_bytes = size_t{1} << 30;     // retained samples; more go to the spool
+  Durability durability = Durability::kFsync;       // of what is acknowledged
+  size_t sample_memory_bytes = size_t{1} << 30;     // retained samples without logs; more: spool
   std::chrono::seconds train_wait{600};             // of a closed split for the means of train
   std::chrono::milliseconds train_absence{60'000};  // of all streams of a train that is waited for
 };

@@ -16,7 +16,9 @@
 namespace ncscope::server {
 
 struct Rank {
-  explicit Rank(SampleStore& store) : samples(store) {}
+  // `file` is null where there are no logs.
+  Rank(SampleStore& store, std::shared_ptr<LogFile> file)
+      : log(std::move(file)), samples(store, log) {}
 
   // Held while a message of the rank is applied, and taken before the mutex of the series.
   std::mutex mutex;
@@ -26,6 +28,7 @@ struct Rank {
   std::optional<ClassifierUpload> upload;
   std::optional<Statistics> state;       // contributed instead of samples
   std::optional<uint32_t> state_digest;  // of that state
+  const std::shared_ptr<LogFile> log;
   SampleLog samples;
   Reservation memory;
   std::string broken;  // why the rank's state was lost, if it was
@@ -41,6 +44,7 @@ struct Rank {
     upload.reset();
     state.reset();
     samples.clear();
+    if (log) log->close();
     memory.release();
   }
 };

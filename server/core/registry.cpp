@@ -39,7 +39,9 @@ Registry::Found Registry::find_or_make(const SeriesKey& key, const v1::Open& ope
         refuse_lower_attempt(key, open.attempt(), reported->attempt, "reported");
       }
     }
-    made = std::make_shared<Series>(key, open, spec, services_);
+    made = std::make_shared<Series>(
+        key, open, spec, services_.logs.enabled() ? services_.logs.new_series() : nullptr,
+        services_);
     if (found != series_.end()) {
       lower = std::exchange(found->second, made);
     } else if (series_.size() >= services_.limits.max_open_series) {
@@ -55,6 +57,19 @@ Registry::Found Registry::find_or_make(const SeriesKey& key, const v1::Open& ope
                 std::to_string(open.attempt()) + " was opened: " + describe(key));
   }
   return made;
+}
+
+bool Registry::adopt(const std::shared_ptr<Series>& series) {
+  std::shared_ptr<Series> lower;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto [found, fresh] = series_.emplace(series->key(), series);
+    if (fresh) return true;
+    if (found->second->attempt() >= series->attempt()) return false;
+    lower = std::exchange(found->second, series);
+  }
+  lower->drop("attempt " + std::to_string(series->attempt()) + " was opened before a restart");
+  return true;
 }
 
 std::shared_ptr<Series> Registry::find_streaming(const SeriesKey& key) const {

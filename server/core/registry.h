@@ -25,6 +25,10 @@ class Registry {
   using Found = std::variant<std::shared_ptr<Series>, ReportedAttempt>;
   Found find_or_make(const SeriesKey& key, const v1::Open& open, const SeriesSpec& spec);
 
+  // Takes up a series of an earlier server, in place of a lower attempt; false where a higher one
+  // is there.
+  bool adopt(const std::shared_ptr<Series>& series);
+
   // Null if it is not being streamed, or reported already.
   std::shared_ptr<Series> find_streaming(const SeriesKey& key) const;
 

@@ -47,6 +47,11 @@ void ReportedSession::refuse(const std::string& what) const {
   refuse_reported(key_, attempt_.attempt, what);
 }
 
+std::optional<uint64_t> ReportedSession::durable_sequence() const {
+  const size_t batches = content().checksums.size();
+  return batches == 0 ? std::nullopt : std::optional<uint64_t>(batches - 1);
+}
+
 uint64_t ReportedSession::add_batch(const IncomingBatch& batch) {
   const auto& checksums = content().checksums;
   const std::string name = "Batch " + std::to_string(batch.sequence);

@@ -20,6 +20,7 @@ class ReportedSession : public Session {
                   const v1::Open& open);
 
   uint64_t next_sequence() const override { return content().checksums.size(); }
+  std::optional<uint64_t> durable_sequence() const override;
   uint64_t add_batch(const IncomingBatch& batch) override;
   void add_classifier(const ClassifierPart& part) override;
   CloseResult close(uint64_t batches, bool partial) override;

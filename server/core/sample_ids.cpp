@@ -39,6 +39,13 @@ SampleIds::Claim SampleIds::claim(std::span<const uint64_t> ids, const int32_t* 
   return claim;
 }
 
+void SampleIds::restore(std::span<const uint64_t> ids, const int32_t* labels, uint64_t duplicates,
+                        MemoryBudget& budget) {
+  claim(ids, labels, budget);
+  const std::lock_guard lock(mutex_);
+  duplicates_ += duplicates;
+}
+
 void SampleIds::give_back(const Claim& claim) {
   const std::lock_guard lock(mutex_);
   for (const uint64_t id : claim.added) seen_.erase(id);

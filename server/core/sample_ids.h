@@ -26,6 +26,10 @@ class SampleIds {
   // Takes a claim back.
   void give_back(const Claim& claim);
 
+  // Takes up what a log says of a batch: identities as claim(), and so many rows that came before.
+  void restore(std::span<const uint64_t> ids, const int32_t* labels, uint64_t duplicates,
+               MemoryBudget& budget);
+
   uint64_t duplicates() const;
   bool holds(const MemoryBudget& budget) const;
   void clear();

@@ -94,9 +94,20 @@ int SampleStore::open_spool_file() {
   return file;
 }
 
-void SampleLog::append(std::shared_ptr<const SampleBatch> batch) {
+void SampleLog::make_room() {
   if (entries_.size() == entries_.capacity()) {
     entries_.reserve(std::max<size_t>(64, 2 * entries_.size()));
+  }
+}
+
+void SampleLog::append(std::shared_ptr<const SampleBatch> batch, const BatchOrigin& origin) {
+  make_room();
+  if (log_) {
+    const Batch view = batch->view();
+    const BatchBody body({origin.sequence, origin.checksum, batch->dropped(), origin.duplicates,
+                          view, origin.sample_ids});
+    found(log_->append(RecordType::kBatch, body.parts()), view);
+    return;
   }
   const size_t bytes = batch->bytes();
   if (store_->take_memory(bytes)) {
@@ -109,12 +120,24 @@ void SampleLog::append(std::shared_ptr<const SampleBatch> batch) {
   }
 }
 
+void SampleLog::found(uint64_t place, const Batch& batch) {
+  make_room();
+  Entry entry;
+  entry.logged = true;
+  entry.offset = place;
+  entry.type = batch.type;
+  entry.rows = batch.rows;
+  entry.dim = batch.dim;
+  entries_.push_back(std::move(entry));
+}
+
 void SampleLog::spool(const SampleBatch& batch) {
   if (file_ < 0) file_ = store_->open_spool_file();
   const Batch view = batch.view();
   const size_t features = feature_bytes(view);
   const size_t labels = view.rows * sizeof(int32_t);
   Entry entry{.batch = nullptr,
+              .logged = false,
               .bytes = features + labels,
               .offset = file_bytes_,
               .type = view.type,
@@ -136,6 +159,8 @@ void SampleLog::pop() {
   const Entry& last = entries_.back();
   if (last.batch) {
     store_->memory_used_ -= last.bytes;
+  } else if (last.logged) {
+    log_->truncate(last.offset);
   } else {
     file_bytes_ -= last.bytes;  // the next one is written over it
     store_->spool_used_ -= last.bytes;
@@ -143,37 +168,43 @@ void SampleLog::pop() {
   entries_.pop_back();
 }
 
-void SampleLog::read(const Entry& entry, std::vector<std::byte>& buffer) const {
+void SampleLog::visit_spooled(const Entry& entry, std::vector<std::byte>& buffer,
+                              std::vector<int32_t>& labels,
+                              const std::function<void(const Batch&)>& visit) const {
   buffer.resize(entry.bytes);
   read_spool(file_, entry.offset, buffer.data(), entry.bytes);
+  Batch batch;
+  batch.features = buffer.data();
+  batch.type = entry.type;
+  batch.rows = entry.rows;
+  batch.dim = entry.dim;
+  // Features may have any alignment, labels may not.
+  const size_t features = feature_bytes(batch);
+  labels.resize((entry.bytes - features) / sizeof(int32_t));
+  std::memcpy(labels.data(), buffer.data() + features, entry.bytes - features);
+  batch.labels = labels.data();
+  if (entry.has_predictions) batch.predictions = labels.data() + entry.rows;
+  visit(batch);
 }
 
 void SampleLog::for_each(const std::function<void(const Batch&)>& visit) const {
-  std::vector<std::byte> buffer;
+  std::vector<std::byte> spooled;
   std::vector<int32_t> labels;
+  std::vector<uint64_t> record;
   for (const Entry& entry : entries_) {
     if (entry.batch) {
       visit(entry.batch->view());
-      continue;
+    } else if (entry.logged) {
+      visit(parse_batch(log_->read(entry.offset, record), entry.type, entry.dim).batch);
+    } else {
+      visit_spooled(entry, spooled, labels, visit);
     }
-    read(entry, buffer);
-    Batch batch;
-    batch.features = buffer.data();
-    batch.type = entry.type;
-    batch.rows = entry.rows;
-    batch.dim = entry.dim;
-    // Features may have any alignment, labels may not.
-    const size_t features = feature_bytes(batch);
-    labels.resize((entry.bytes - features) / sizeof(int32_t));
-    std::memcpy(labels.data(), buffer.data() + features, entry.bytes - features);
-    batch.labels = labels.data();
-    if (entry.has_predictions) batch.predictions = labels.data() + entry.rows;
-    visit(batch);
   }
 }
 
 void SampleLog::clear() {
-  while (!entries_.empty()) pop();
+  while (!entries_.empty() && !entries_.back().logged) pop();
+  entries_.clear();
   if (file_ >= 0) ::close(file_);
   file_ = -1;
 }

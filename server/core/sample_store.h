@@ -1,5 +1,6 @@
-// The samples of unfinished series, kept for the second look at them (NC4): in memory up to one
-// budget for the whole server, beyond it in a spool file per rank.
+// The samples of unfinished series, kept for the second look at them (NC4): in the log of their
+// rank where there is one; else in memory up to one budget for the whole server, beyond it in a
+// spool file per rank.
 #pragma once
 
 #include <atomic>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "kernels/admission.h"
+#include "server/log/log_file.h"
 
 namespace ncscope::server {
 
@@ -52,36 +54,53 @@ class SampleStore {
   std::atomic<uint64_t> files_{0};
 };
 
+// What a log says of a batch beside its samples.
+struct BatchOrigin {
+  uint64_t sequence = 0;
+  uint32_t checksum = 0;  // of the content as it came
+  uint64_t duplicates = 0;
+  std::span<const uint64_t> sample_ids;  // [rows], or empty
+};
+
 // The samples of one rank, in order. Used by one thread at a time.
 class SampleLog {
  public:
-  explicit SampleLog(SampleStore& store) : store_(&store) {}
+  // `file` is null where there are no logs.
+  SampleLog(SampleStore& store, std::shared_ptr<LogFile> file)
+      : store_(&store), log_(std::move(file)) {}
   SampleLog(const SampleLog&) = delete;
   SampleLog& operator=(const SampleLog&) = delete;
   ~SampleLog() { clear(); }
 
   // Throws ResourceExhausted where the disk does not take it; the log is then as it was.
-  void append(std::shared_ptr<const SampleBatch> batch);
+  void append(std::shared_ptr<const SampleBatch> batch, const BatchOrigin& origin);
+  // A batch that the log holds already, its record being at `place`.
+  void found(uint64_t place, const Batch& batch);
   // Takes the last one away again.
   void pop();
-  // Throws DataLoss where the spool cannot be read back.
+  // Throws DataLoss where a file cannot be read back.
   void for_each(const std::function<void(const Batch&)>& visit) const;
   void clear();
 
  private:
   struct Entry {
-    std::shared_ptr<const SampleBatch> batch;  // null: spooled, [features, labels, predictions]
+    std::shared_ptr<const SampleBatch> batch;  // null: in a file
+    bool logged = false;                       // as a record; else [features, labels, predictions]
     size_t bytes = 0;
-    uint64_t offset = 0;  // in the spool file
+    uint64_t offset = 0;  // in that file
     DType type = DType::kFloat32;
     size_t rows = 0;
     size_t dim = 0;
     bool has_predictions = false;
   };
+  void make_room();
   void spool(const SampleBatch& batch);
-  void read(const Entry& entry, std::vector<std::byte>& buffer) const;
+  void visit_spooled(const Entry& entry, std::vector<std::byte>& buffer,
+                     std::vector<int32_t>& labels,
+                     const std::function<void(const Batch&)>& visit) const;
 
   SampleStore* store_;
+  std::shared_ptr<LogFile> log_;
   std::vector<Entry> entries_;
   int file_ = -1;
   uint64_t file_bytes_ = 0;

@@ -12,10 +12,12 @@ constexpr uint32_t kHopelessFailures = 5;
 
 }  // namespace
 
-Series::Series(SeriesKey key, const v1::Open& open, const SeriesSpec& spec, Services& services)
+Series::Series(SeriesKey key, const v1::Open& open, const SeriesSpec& spec,
+               std::shared_ptr<SeriesLog> log, Services& services)
     : key_(std::move(key)),
       open_(open),
       spec_(spec),
+      log_(std::move(log)),
       services_(services),
       ranks_(spec.world_size),
       last_used_(std::chrono::steady_clock::now()) {}
@@ -31,7 +33,9 @@ Rank* Series::join(uint32_t rank, const SeriesSpec& spec, const BatchSpec* batch
       batch_spec_ = *batches;
     }
   }
-  if (!ranks_[rank]) ranks_[rank] = std::make_unique<Rank>(services_.samples);
+  if (!ranks_[rank]) {
+    ranks_[rank] = std::make_unique<Rank>(services_.samples, log_ ? log_->new_rank(rank) : nullptr);
+  }
   return ranks_[rank].get();
 }
 
@@ -60,6 +64,7 @@ std::optional<uint64_t> Series::attach(uint32_t rank_index, const SeriesSpec& sp
 
 void Series::detach(uint32_t index, uint64_t session) {
   Rank& rank = rank_at(index);
+  if (rank.log) rank.log->end_on_durable(session);
   const std::lock_guard rank_lock(rank.mutex);
   if (rank.owner == session) {
     rank.owner = 0;
@@ -78,6 +83,29 @@ Rank* Series::find_rank(uint32_t rank) {
 }
 
 Rank& Series::rank_at(uint32_t rank) { return *find_rank(rank); }
+
+std::optional<uint64_t> Series::durable_sequence(uint32_t rank) {
+  const auto& log = rank_at(rank).log;
+  return log ? log->durable_sequence() : std::nullopt;
+}
+
+void Series::on_durable(uint32_t rank, uint64_t session, std::function<void()> changed) {
+  if (const auto& log = rank_at(rank).log) log->on_durable(session, std::move(changed));
+}
+
+void Series::log_open(Rank& rank, uint32_t index) {
+  v1::Open open = open_;
+  open.set_rank(index);
+  if (batch_spec_) write_batch_spec(*batch_spec_, open);
+  const std::string bytes = open.SerializeAsString();
+  rank.log->append(RecordType::kOpen, {std::as_bytes(std::span(bytes))});
+}
+
+uint64_t Series::log_record(Rank& rank, uint32_t index, RecordType type, const BodyParts& body) {
+  if (!rank.log) return 0;
+  if (rank.log->size() == 0) log_open(rank, index);
+  return rank.log->append(type, body);
+}
 
 void Series::require_writer(const Rank& rank, uint64_t session) const {
   const std::lock_guard lock(mutex_);
@@ -143,6 +171,8 @@ void Series::free_all() {
   sample_ids_.clear();
   groups_.clear();
   merged_.reset();
+  // The log of what is reported may come back after a power cut: it is known by its report.
+  if (log_) log_->remove(!reported());
   const std::lock_guard lock(mutex_);
   merged_memory_.release();
 }

@@ -19,14 +19,20 @@
 #include "server/core/series_key.h"
 #include "server/core/series_spec.h"
 #include "server/core/services.h"
+#include "server/log/reader.h"
 
 namespace ncscope::server {
 
 // Thread-safe. Locks are taken in this order: Rank::mutex, mutex_, those of the services.
 class Series {
  public:
-  // `open` is of any of the ranks and has been checked.
-  Series(SeriesKey key, const v1::Open& open, const SeriesSpec& spec, Services& services);
+  // `open` is of any of the ranks and has been checked; `log` is null where there are no logs.
+  Series(SeriesKey key, const v1::Open& open, const SeriesSpec& spec,
+         std::shared_ptr<SeriesLog> log, Services& services);
+
+  // Takes up what the log of an earlier server holds, before anybody streams. What is damaged is
+  // cut off, and said in the log. Throws BudgetExhausted, OutOfMemory, Error where the disk fails.
+  void restore();
 
   const SeriesKey& key() const { return key_; }
   uint32_t attempt() const { return open_.attempt(); }
@@ -44,6 +50,11 @@ class Series {
   uint64_t add_batch(uint32_t rank, uint64_t session, const IncomingBatch& batch);
   void add_classifier(uint32_t rank, uint64_t session, const ClassifierPart& part);
   void close(uint32_t rank, uint64_t session, uint64_t batches, bool partial);
+
+  // The highest batch of a rank that is safe from what --durability promises.
+  std::optional<uint64_t> durable_sequence(uint32_t rank);
+  // As LogFile::on_durable(), until detach().
+  void on_durable(uint32_t rank, uint64_t session, std::function<void()> changed);
 
   // Closes a rank by a state. The same again changes nothing. False, with the arguments as they
   // were, if the series was dropped: look it up anew.
@@ -105,8 +116,13 @@ class Series {
   Rank& rank_at(uint32_t rank);
   void require_writer(const Rank& rank, uint64_t session) const;
   void require_open(const Rank& rank, uint32_t index) const;
-  void apply(Rank& rank, const IncomingBatch& batch);
-  void accumulate(Rank& rank, const SampleBatch& batch);
+  void apply(Rank& rank, const IncomingBatch& batch, uint32_t checksum);
+  void accumulate(Rank& rank, const Batch& batch, const Dropped& dropped);
+  // Appends to the rank's log, which begins with what the rank has opened; does nothing where there
+  // are no logs. Returns the size before, for truncate().
+  uint64_t log_record(Rank& rank, uint32_t index, RecordType type, const BodyParts& body);
+  void log_open(Rank& rank, uint32_t index);
+  uint64_t log_state(Rank& rank, uint32_t index, const StatisticsBundle& bundle, uint32_t digest);
   // `classifier` is of a state; it is taken only if nothing refuses the rank's end.
   void mark_closed(Rank& rank, uint32_t index, uint64_t samples, bool partial,
                    std::optional<Classifier> classifier = std::nullopt);
@@ -122,6 +138,11 @@ class Series {
   void end_reporting();
   std::optional<DecisionCounts> count_decisions(Device& device, const Statistics& centers,
                                                 const Classifier* classifier);
+  void restore_rank(uint32_t index, std::vector<ClassifierRecord>& confirmed);
+  void replay(Rank& rank, uint32_t index, const LogReader::Record& record,
+              std::vector<ClassifierRecord>& confirmed);
+  void replay_batch(Rank& rank, uint64_t place, const BatchRecord& record);
+  void replay_state(Rank& rank, uint32_t index, const StateRecord& record);
   v1::Report compute(Device& device, const Classifier* classifier);
   bool evaluates() const { return key_.split != kTrainSplit; }
   ReportedAttempt describe_attempt() const;
@@ -133,6 +154,7 @@ class Series {
   const SeriesKey key_;
   const v1::Open open_;
   const SeriesSpec spec_;
+  const std::shared_ptr<SeriesLog> log_;
   Services& services_;
 
   SharedClassifier classifier_;

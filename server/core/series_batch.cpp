@@ -4,6 +4,7 @@
 
 #include "server/core/errors.h"
 #include "server/core/series.h"
+#include "server/log/failpoint.h"
 
 namespace ncscope::server {
 namespace {
@@ -98,12 +99,15 @@ uint64_t Series::add_batch(uint32_t index, uint64_t session, const IncomingBatch
   if (rank.checksums.size() == rank.checksums.capacity()) {
     rank.checksums.reserve(std::max<size_t>(64, 2 * rank.checksums.size()));
   }
-  apply(rank, batch);
+  if (rank.log && rank.log->size() == 0) log_open(rank, index);
+  apply(rank, batch, checksum);
   rank.checksums.push_back(checksum);
+  failpoint("batch.applied");
+  if (rank.log) rank.log->commit(next);
   return next;
 }
 
-void Series::apply(Rank& rank, const IncomingBatch& in) {
+void Series::apply(Rank& rank, const IncomingBatch& in, uint32_t checksum) {
   if (in.rows == 0) throw InvalidArgument("Batch: expected at least 1 row, got 0");
   const std::vector<uint64_t> ids = parse_sample_ids(in);
   auto batch = std::make_shared<SampleBatch>(
@@ -111,9 +115,10 @@ void Series::apply(Rank& rank, const IncomingBatch& in) {
   PredictionClaim prediction_claim(*this, !in.predictions.empty());
   SampleIdClaim id_claim(sample_ids_, ids, batch->view(), services_.memory);
   batch->drop(id_claim.duplicates());
-  rank.samples.append(batch);
+  rank.samples.append(batch, {in.sequence, checksum, id_claim.duplicates().size(), ids});
+  failpoint("batch.logged");
   try {
-    accumulate(rank, *batch);
+    accumulate(rank, batch->view(), batch->dropped());
   } catch (...) {
     rank.samples.pop();
     throw;
@@ -125,7 +130,7 @@ void Series::apply(Rank& rank, const IncomingBatch& in) {
   services_.counters.sample_bytes += in.bytes();
 }
 
-void Series::accumulate(Rank& rank, const SampleBatch& batch) {
+void Series::accumulate(Rank& rank, const Batch& batch, const Dropped& dropped) {
   if (!rank.broken.empty()) {
     throw FailedPrecondition("the rank's state was lost (" + rank.broken +
                              "); open a higher attempt: " + describe(key_));
@@ -135,7 +140,7 @@ void Series::accumulate(Rank& rank, const SampleBatch& batch) {
       rank.accumulator.emplace(device, spec_.num_classes, spec_.dim, batch_spec_->type);
     }
     try {
-      rank.accumulator->add(device, batch.view());
+      rank.accumulator->add(device, batch);
     } catch (const InvalidArgument&) {
       throw;
     } catch (const OutOfMemory&) {
@@ -150,7 +155,7 @@ void Series::accumulate(Rank& rank, const SampleBatch& batch) {
       throw;
     }
   });
-  rank.accumulator->add_dropped(batch.dropped());
+  rank.accumulator->add_dropped(dropped);
 }
 
 void Series::add_classifier(uint32_t index, uint64_t session, const ClassifierPart& part) {
@@ -165,9 +170,21 @@ void Series::add_classifier(uint32_t index, uint64_t session, const ClassifierPa
   if (rank.closed) {
     // A trainer that did not hear the answer to its Close repeats what came before it.
     classifier_.confirm(index, part.array, values->values);
-  } else {
-    classifier_.submit(index, part.array, std::move(*values));
+    return;
   }
+  // Values that another rank has sent are in its log.
+  const uint32_t digest = classifier_digest(values->values);
+  const bool known = classifier_.digest(part.array) == digest;
+  const ClassifierBody body(
+      {part.array, digest, known ? std::span<const double>() : values->values});
+  const uint64_t before = log_record(rank, index, RecordType::kClassifier, body.parts());
+  try {
+    classifier_.submit(index, part.array, std::move(*values));
+  } catch (...) {
+    if (rank.log) rank.log->truncate(before);
+    throw;
+  }
+  failpoint("classifier.taken");
 }
 
 }  // namespace ncscope::server

@@ -3,8 +3,10 @@
 #include <exception>
 #include <utility>
 
+#include "proto/convert/statistics_file.h"
 #include "server/core/errors.h"
 #include "server/core/series.h"
+#include "server/log/failpoint.h"
 
 namespace ncscope::server {
 namespace {
@@ -37,7 +39,35 @@ void Series::close(uint32_t index, uint64_t session, uint64_t batches, bool part
   }
   if (rank.closed) return;
   if (rank.upload) rank.upload->check_complete();
-  mark_closed(rank, index, rank.accumulator ? rank.accumulator->samples() : 0, partial);
+  const SmallBody body(CloseRecord{batches, partial});
+  const uint64_t before = log_record(rank, index, RecordType::kClose, body.parts());
+  try {
+    failpoint("close.logged");
+    if (rank.log) rank.log->wait_durable();
+    mark_closed(rank, index, rank.accumulator ? rank.accumulator->samples() : 0, partial);
+  } catch (...) {
+    if (rank.log) rank.log->truncate(before);
+    throw;
+  }
+  failpoint("close.marked");
+}
+
+uint64_t Series::log_state(Rank& rank, uint32_t index, const StatisticsBundle& bundle,
+                           uint32_t digest) {
+  if (!rank.log) return 0;
+  log_->make_folder();
+  try {
+    save_statistics(log_->state_path(index), bundle);
+  } catch (const Error& error) {
+    throw ResourceExhausted("the state cannot be stored, send it again: " +
+                            std::string(error.what()));
+  }
+  failpoint("state.stored");
+  const SmallBody body(StateRecord{digest});
+  const uint64_t before = log_record(rank, index, RecordType::kState, body.parts());
+  rank.log->wait_durable();
+  failpoint("state.logged");
+  return before;
 }
 
 bool Series::close_with_state(uint32_t index, const SeriesSpec& spec, StatisticsBundle&& bundle,
@@ -55,6 +85,7 @@ bool Series::close_with_state(uint32_t index, const SeriesSpec& spec, Statistics
   }
   if (rank->closed) return true;
   const uint64_t samples = bundle.statistics.samples;
+  const uint64_t before = log_state(*rank, index, bundle, digest);
   rank->state = std::move(bundle.statistics);
   rank->state_digest = digest;
   // A stream without batches may be open; if the state is refused, it goes on.
@@ -62,6 +93,7 @@ bool Series::close_with_state(uint32_t index, const SeriesSpec& spec, Statistics
   try {
     mark_closed(*rank, index, samples, false, std::move(bundle.classifier));
   } catch (...) {
+    if (rank->log) rank->log->truncate(before);
     rank->state.reset();
     rank->state_digest.reset();
     rank->memory = std::move(streamed);

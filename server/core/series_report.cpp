@@ -12,6 +12,7 @@
 #include "server/core/errors.h"
 #include "server/core/series.h"
 #include "server/core/train_state.h"
+#include "server/log/failpoint.h"
 
 namespace ncscope::server {
 namespace {
@@ -69,8 +70,11 @@ void Series::make_report() {
     return compute(device, classifier ? &*classifier : nullptr);
   });
   fill_dynamics(services_.reports, report);
+  failpoint("report.computed");
   const std::string file = store_state(std::move(classifier));
+  failpoint("report.state_stored");
   publish(std::move(report), file);
+  failpoint("report.published");
   const auto elapsed = std::chrono::duration_cast<std::chrono::microseconds>(
       std::chrono::steady_clock::now() - start);
   ++services_.counters.reports;

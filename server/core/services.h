@@ -13,6 +13,7 @@
 #include "server/core/memory_budget.h"
 #include "server/core/report_hub.h"
 #include "server/core/sample_store.h"
+#include "server/log/epoch_logs.h"
 #include "server/storage/report_store.h"
 
 namespace ncscope::server {
@@ -20,11 +21,12 @@ namespace ncscope::server {
 // Each of them is thread-safe, and locked last: none calls back into a series.
 struct Services {
   Services(const Limits& limits_, const MakeDevice& make_device, size_t devices_,
-           const std::filesystem::path& spool, const std::filesystem::path& database,
-           std::filesystem::path statistics)
+           const std::filesystem::path& spool, const std::filesystem::path& log,
+           const std::filesystem::path& database, std::filesystem::path statistics)
       : limits(limits_),
         memory(limits_.state_memory_bytes, "--state-memory"),
         samples(spool, limits_.sample_memory_bytes),
+        logs(log, limits_.durability),
         devices(make_device, devices_),
         device_memory(devices.info().memory_bytes / 2, "--device-memory"),
         reports(database),
@@ -46,6 +48,7 @@ struct Services {
   const Limits limits;
   MemoryBudget memory;
   SampleStore samples;
+  EpochLogs logs;
   DevicePool devices;
   MemoryBudget device_memory;
   ReportStore reports;

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 
 #include "server/core/classifier_upload.h"
 #include "server/core/incoming.h"
@@ -23,6 +25,13 @@ class Session {
   // FailedPrecondition for a gap, AlreadyExists for other content under a number received before,
   // ResourceExhausted, Aborted.
   virtual uint64_t add_batch(const IncomingBatch& batch) = 0;
+
+  // The highest sequence number that is safe from what --durability promises.
+  virtual std::optional<uint64_t> durable_sequence() const { return std::nullopt; }
+  // `changed` is called, by whatever thread, whenever that has risen; it may call
+  // durable_sequence(), and nothing else of the session. The end of the session ends it: no call is
+  // under way when its destructor returns.
+  virtual void on_durable(std::function<void()> /*changed*/) {}
 
   // Throws as ClassifierUpload::add() and SharedClassifier::submit().
   virtual void add_classifier(const ClassifierPart& part) = 0;

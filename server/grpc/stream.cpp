@@ -46,6 +46,9 @@ bool serve_message(Session& session, const v1::StreamRequest& request, Stream& s
     case v1::StreamRequest::kBatch:
       response.mutable_ack()->set_received_sequence(
           session.add_batch(incoming_batch(request.batch())));
+      if (const auto durable = session.durable_sequence()) {
+        response.mutable_ack()->set_durable_sequence(*durable);
+      }
       answer(stream, response);
       return false;
     case v1::StreamRequest::kClassifier:

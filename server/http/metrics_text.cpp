@@ -77,6 +77,17 @@ std::string metrics_text(Engine& engine) {
              number(services.samples.memory_used()));
   list.gauge("ncscope_sample_spool_bytes", "Retained samples in spool files.",
              number(services.samples.spool_used()));
+  list.counter("ncscope_replayed_batches_total", "Batches read from logs at the start.",
+               number(counters.replayed_batches));
+  list.counter("ncscope_damaged_logs_total", "Logs that could only be read in part at the start.",
+               number(counters.damaged_logs));
+  list.gauge("ncscope_log_bytes", "Logs of unfinished epochs.",
+             static_cast<double>(services.logs.bytes()));
+  list.counter("ncscope_log_failures_total", "Writes and syncs of a log that failed.",
+               number(services.logs.failures()));
+  list.gauge("ncscope_log_failing",
+             "1 while the data folder does not take what is logged: batches are refused.",
+             services.logs.failing() ? 1 : 0);
   list.gauge("ncscope_draining", "1 while the server shuts down.", engine.draining() ? 1 : 0);
   return list.text();
 }

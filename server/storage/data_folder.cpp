@@ -31,7 +31,7 @@ DataFolder::DataFolder(std::filesystem::path root) : root_(std::move(root)) {
     check_version();
     // What a server that was killed left behind; nobody else uses the folder now.
     std::filesystem::remove_all(spool(), error);
-    for (const auto& folder : {spool(), statistics()}) {
+    for (const auto& folder : {spool(), log(), statistics()}) {
       std::filesystem::create_directories(folder, error);
       if (error) refuse_folder(root_, "cannot create " + folder.string() + ": " + error.message());
     }
@@ -62,7 +62,7 @@ void DataFolder::check_version() {
                              version.substr(0, 64) + "'");
   }
   // A folder of somebody else's: what lies under our names in it is not ours to clean.
-  for (const auto& ours : {spool(), statistics(), root_ / "reports.db"}) {
+  for (const auto& ours : {spool(), log(), statistics(), root_ / "reports.db"}) {
     if (!std::filesystem::exists(std::filesystem::symlink_status(ours))) continue;
     refuse_folder(root_, "expected a folder of ncscope-server (with a VERSION) or one without '" +
                              ours.filename().string() + "'; name another folder");

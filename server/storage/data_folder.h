@@ -6,7 +6,7 @@
 
 namespace ncscope::server {
 
-// DATA/VERSION, DATA/LOCK, DATA/reports.db, DATA/statistics/, DATA/spool/.
+// DATA/VERSION, DATA/LOCK, DATA/reports.db, DATA/statistics/, DATA/log/, DATA/spool/.
 class DataFolder {
  public:
   // Creates what is missing, takes the lock and empties the spool. Throws Error, in one line, where
@@ -19,6 +19,7 @@ class DataFolder {
   const std::filesystem::path& root() const { return root_; }
   std::filesystem::path database() const { return root_ / "reports.db"; }
   std::filesystem::path spool() const { return root_ / "spool"; }
+  std::filesystem::path log() const { return root_ / "log"; }
   std::filesystem::path statistics() const { return root_ / "statistics"; }
 
  private:

@@ -15,8 +15,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-PARTS = {"GrowthPass": "pass", "GrowthReport": "report", "GrowthDecisions": "decisions"}
-COLORS = {"pass": "#1f77b4", "report": "#d62728", "decisions": "#2ca02c"}
+PARTS = {
+    "GrowthPass": "pass",
+    "GrowthReport": "report",
+    "GrowthDecisions": "decisions",
+    "GrowthDecisionsCollapsed": "collapsed",
+}
+COLORS = {"pass": "#1f77b4", "report": "#d62728", "decisions": "#2ca02c", "collapsed": "#9467bd"}
 BASES = {"N": {"d": 256, "K": 100}, "d": {"N": 20_000, "K": 100}, "K": {"N": 50_000, "d": 128}}
 
 
@@ -103,7 +108,7 @@ def drawing(runs):
         x = 60 + 110 * i
         out.append(f'<path d="M{x} 285h20" stroke="{color}" stroke-width="2"/>')
         out.append(f'<text x="{x + 25}" y="289">{part}</text>')
-    out.append('<text x="400" y="289">seconds; each slope is an exponent</text></svg>')
+    out.append('<text x="510" y="289">seconds; each slope is an exponent</text></svg>')
     return "\n".join(out) + "\n"
 
 

@@ -64,6 +64,31 @@ void GrowthDecisions(benchmark::State& state) {
   }
 }
 
+// Every sample at its class mean, so that distances decide once there are enough of them.
+void GrowthDecisionsCollapsed(benchmark::State& state) {
+  const Epoch epoch = growing_epoch(state);
+  const auto device = make_device(Backend::kCpu);
+  const Statistics statistics = pass_over(*device, epoch);
+  const Classifier classifier = classifier_of(statistics);
+  std::vector<size_t> rows(epoch.num_classes);
+  for (size_t row = 0; row < statistics.present(); ++row) rows[statistics.classes[row]] = row;
+  std::vector<float> features;
+  for (size_t i = 0; i < kBatchRows; ++i) {
+    const double* const mean = statistics.means.data() + rows[epoch.labels[i]] * epoch.dim;
+    features.insert(features.end(), mean, mean + epoch.dim);
+  }
+  for (auto _ : state) {
+    DecisionCounter counter(*device, statistics, &classifier);
+    for (size_t first = 0; first < epoch.rows(); first += kBatchRows) {
+      Batch batch = epoch.batch(first);
+      batch.features = features.data();
+      batch.labels = epoch.labels.data();
+      counter.add(*device, batch);
+    }
+    benchmark::DoNotOptimize(counter.counts());
+  }
+}
+
 void growing(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"N", "d", "K"})->UseRealTime()->Unit(benchmark::kMillisecond);
   for (const int64_t n : {10'000, 30'000, 100'000, 300'000, 1'000'000}) bench->Args({n, 256, 100});
@@ -74,6 +99,7 @@ void growing(benchmark::internal::Benchmark* bench) {
 BENCHMARK(GrowthPass)->Apply(growing);
 BENCHMARK(GrowthReport)->Apply(growing);
 BENCHMARK(GrowthDecisions)->Apply(growing);
+BENCHMARK(GrowthDecisionsCollapsed)->Apply(growing);
 
 }  // namespace
 }  // namespace ncscope::bench

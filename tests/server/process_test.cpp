@@ -32,12 +32,11 @@ TEST_P(RestartTest, ReportsSurvive) {
   const Samples samples = make_samples(300, 12, 4, DType::kFloat32, 1);
   const v1::Open open = open_for(samples);
   v1::Open unfinished = open;
-  unfinished.mutable_key()->set_epoch(1);
+  unfinished.mutable_key()->set_run("unfinished");
   std::string report;
   {
     auto arguments = ServerProcess::serving(folder_.path());
-    // Also without time to drain, and with samples in a spool file.
-    arguments.insert(arguments.end(), {"--drain", "0", "--sample-memory", "4kb"});
+    arguments.insert(arguments.end(), {"--drain", "0"});  // also without time to drain
     ServerProcess process(folder_.path(), arguments);
     const auto stub = connect(process.grpc_address());
     const auto closed = stream_all(*stub, open, samples, 50);
@@ -73,11 +72,17 @@ TEST_P(RestartTest, ReportsSurvive) {
     }
     EXPECT_TRUE(reader->Finish().ok());
   }
-  // An epoch that was not finished begins anew.
+  // An epoch that was not finished goes on where it was.
   StreamCall call(*stub);
   const auto opened = call.open(unfinished);
   ASSERT_TRUE(opened);
-  EXPECT_EQ(opened->next_sequence(), 0u);
+  EXPECT_EQ(opened->next_sequence(), 1u);
+  for (const auto& chunk : chunks_of(*samples.classifier, 1000)) call.chunk(chunk);
+  const auto closed = call.close(1);
+  ASSERT_TRUE(closed && closed->has_report());
+  v1::Report expected;
+  ASSERT_TRUE(expected.ParseFromString(report));
+  EXPECT_EQ(comparable(closed->report()), comparable(expected));
 }
 
 INSTANTIATE_TEST_SUITE_P(Signals, RestartTest, ::testing::Values(SIGTERM, SIGINT, SIGKILL),
@@ -143,8 +148,30 @@ TEST_F(ProcessTest, ASecondSignalEndsTheDrain) {
   EXPECT_EQ(process.wait(), 0);
 }
 
+TEST_F(ProcessTest, WithoutLogsAnUnfinishedEpochBeginsAnew) {
+  const Samples samples = make_samples(60, 5, 3, DType::kFloat32, 1);
+  {
+    ServerProcess process(folder_.path(), with({"--durability", "none"}));
+    const auto stub = connect(process.grpc_address());
+    StreamCall call(*stub);
+    ASSERT_TRUE(call.open(open_for(samples)));
+    const auto ack = call.batch(batch_of(samples, 0, 0, 60));
+    ASSERT_TRUE(ack);
+    EXPECT_FALSE(ack->has_durable_sequence());
+    process.signal(SIGKILL);
+    process.wait();
+  }
+  ServerProcess process(folder_.path(), with({"--durability", "none"}));
+  const auto stub = connect(process.grpc_address());
+  StreamCall call(*stub);
+  const auto opened = call.open(open_for(samples));
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(opened->next_sequence(), 0u);
+}
+
 TEST_F(ProcessTest, AFullDiskRefusesTheBatchAndLosesNothing) {
-  ServerProcess process(folder_.path(), with({"--sample-memory", "0"}), {}, "ulimit -f 800");
+  ServerProcess process(folder_.path(), with({"--durability", "none", "--sample-memory", "0"}), {},
+                        "ulimit -f 800");
   const auto stub = connect(process.grpc_address());
   const Samples samples = make_samples(2'000, 100, 3, DType::kFloat32, 1);
   const auto batches = batches_of(samples, 100);

@@ -26,7 +26,7 @@ class CoreTest : public ::testing::Test {
             [this, device] {
               return std::make_unique<test::FailingDevice>(make_device(device), memory_, &card_);
             },
-            devices, data_.spool(), data_.database(), data_.statistics()),
+            devices, data_.spool(), data_.log(), data_.database(), data_.statistics()),
         engine_(services_, std::chrono::hours(1)) {
     spdlog::set_level(spdlog::level::off);
   }

@@ -56,9 +56,9 @@ class SampleLogOrderTest : public SampleLogTest, public ::testing::WithParamInte
 TEST_P(SampleLogOrderTest, MemoryAndSpoolAreReadInOrder) {
   const size_t one = numbered_batch(10, 0, GetParam())->bytes();
   SampleStore store(folder_.path(), 2 * one);
-  SampleLog log(store);
+  SampleLog log(store, nullptr);
   for (int i = 0; i < 5; ++i) {
-    log.append(numbered_batch(10, static_cast<float>(100 * i), GetParam()));
+    log.append(numbered_batch(10, static_cast<float>(100 * i), GetParam()), {});
   }
   EXPECT_EQ(store.memory_used(), 2 * one);
   EXPECT_EQ(store.spool_used(), 3u * (10 * kColumns * 4 + (GetParam() ? 80 : 40)));
@@ -76,11 +76,11 @@ TEST_P(SampleLogOrderTest, MemoryAndSpoolAreReadInOrder) {
 TEST_P(SampleLogOrderTest, PopTakesTheLastOneAway) {
   for (const size_t limit : {size_t{0}, size_t{1} << 20}) {
     SampleStore store(folder_.path(), limit);
-    SampleLog log(store);
-    log.append(numbered_batch(4, 0, GetParam()));
-    log.append(numbered_batch(9, 50, GetParam()));
+    SampleLog log(store, nullptr);
+    log.append(numbered_batch(4, 0, GetParam()), {});
+    log.append(numbered_batch(9, 50, GetParam()), {});
     log.pop();
-    log.append(numbered_batch(2, 70, GetParam()));
+    log.append(numbered_batch(2, 70, GetParam()), {});
     std::vector<size_t> rows;
     log.for_each([&](const Batch& batch) { rows.push_back(batch.rows); });
     EXPECT_EQ(rows, (std::vector<size_t>{4, 2}));
@@ -94,11 +94,11 @@ INSTANTIATE_TEST_SUITE_P(Predictions, SampleLogOrderTest, ::testing::Bool());
 
 TEST_F(SampleLogTest, DroppedRowsStayDroppedInTheSpool) {
   SampleStore store(folder_.path(), 0);
-  SampleLog log(store);
+  SampleLog log(store, nullptr);
   const auto batch = numbered_batch(4, 0, false);
   batch->drop({1, 3});
   EXPECT_EQ(batch->samples(), 2u);
-  log.append(batch);
+  log.append(batch, {});
   log.for_each([](const Batch& read) {
     EXPECT_EQ(read.labels[0], 0);
     EXPECT_EQ(read.labels[1], kDroppedRow);
@@ -109,8 +109,8 @@ TEST_F(SampleLogTest, DroppedRowsStayDroppedInTheSpool) {
 
 TEST_F(SampleLogTest, AMissingFolderIsSaidAndChangesNothing) {
   SampleStore store(folder_ / "none", 0);
-  SampleLog log(store);
-  EXPECT_THROW(log.append(numbered_batch(4, 0, false)), server::ResourceExhausted);
+  SampleLog log(store, nullptr);
+  EXPECT_THROW(log.append(numbered_batch(4, 0, false), {}), server::ResourceExhausted);
   int seen = 0;
   log.for_each([&](const Batch&) { ++seen; });
   EXPECT_EQ(seen, 0);

@@ -1,0 +1,92 @@
+// The logs of unfinished epochs: DATA/log/<attempt>/rank-<r>.log. They are what a restart goes on
+// from, and what the second look at the samples (NC4) reads.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "server/log/durability.h"
+#include "server/log/log_file.h"
+
+namespace ncscope::server {
+
+class EpochLogs;
+
+// The folder of one attempt at one series. Thread-safe.
+class SeriesLog : public std::enable_shared_from_this<SeriesLog> {
+ public:
+  SeriesLog(EpochLogs& logs, std::filesystem::path folder, bool made)
+      : logs_(logs), folder_(std::move(folder)), made_(made) {}
+
+  EpochLogs& logs() { return logs_; }
+  const std::filesystem::path& folder() const { return folder_; }
+  std::filesystem::path rank_path(uint32_t rank) const;
+  std::filesystem::path state_path(uint32_t rank) const;
+
+  // A log that begins empty; the file is made by its first record.
+  std::shared_ptr<LogFile> new_rank(uint32_t rank);
+  // Throws ResourceExhausted.
+  void make_folder();
+  // Makes the names of new files safe; 0, or an errno.
+  int sync_folders() const;
+  // Removes the folder with all that is in it; for good, where `for_good` waits for the disk.
+  void remove(bool for_good);
+
+ private:
+  EpochLogs& logs_;
+  const std::filesystem::path folder_;
+  std::mutex mutex_;
+  bool made_;
+};
+
+// Thread-safe; outlives the logs.
+class EpochLogs {
+ public:
+  EpochLogs(std::filesystem::path root, Durability durability);
+  EpochLogs(const EpochLogs&) = delete;
+  EpochLogs& operator=(const EpochLogs&) = delete;
+  ~EpochLogs();
+
+  Durability durability() const { return durability_; }
+  bool enabled() const { return durability_ != Durability::kNone; }
+  bool syncs() const { return durability_ == Durability::kFsync; }
+  const std::filesystem::path& root() const { return root_; }
+
+  // A folder of a name that no other has; it is made when it is needed.
+  std::shared_ptr<SeriesLog> new_series();
+  // Those that are there, oldest first.
+  std::vector<std::shared_ptr<SeriesLog>> found();
+
+  void request_sync(std::shared_ptr<LogFile> file);
+
+  void add_bytes(int64_t bytes) { bytes_ += bytes; }
+  void write_failed();
+  void write_succeeded() { failing_ = false; }
+  int64_t bytes() const { return bytes_; }
+  uint64_t failures() const { return failures_; }
+  bool failing() const { return failing_; }  // the last write or sync has failed
+
+ private:
+  void sync_until_stopped(const std::stop_token& stop);
+
+  const std::filesystem::path root_;
+  const Durability durability_;
+  std::atomic<uint64_t> folders_{0};
+  std::atomic<int64_t> bytes_{0};
+  std::atomic<uint64_t> failures_{0};
+  std::atomic<bool> failing_{false};
+
+  std::mutex mutex_;
+  std::condition_variable_any wanted_;
+  std::vector<std::shared_ptr<LogFile>> dirty_;
+  std::jthread syncer_;  // last: it uses the rest
+};
+
+}  // namespace ncscope::server

@@ -1,0 +1,276 @@
+#include "server/log/log_file.h"
+
+#include <fcntl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "proto/convert/crc32c.h"
+#include "server/core/errors.h"
+#include "server/log/epoch_logs.h"
+#include "server/log/failpoint.h"
+
+namespace ncscope::server {
+namespace {
+
+constexpr const char* kMakeRoom = "; make room in the data folder and send it again";
+
+// 0, or what went wrong.
+int write_at(int file, uint64_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::pwrite(file, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return written < 0 ? errno : ENOSPC;
+    offset += static_cast<uint64_t>(written);
+    bytes = bytes.subspan(static_cast<size_t>(written));
+  }
+  return 0;
+}
+
+void read_at(int file, uint64_t offset, std::byte* out, size_t bytes) {
+  while (bytes > 0) {
+    const ssize_t got = ::pread(file, out, bytes, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) {
+      throw DataLoss("log: cannot read " + std::to_string(bytes) + " bytes back: " +
+                     (got < 0 ? std::strerror(errno) : "the file is shorter than it was"));
+    }
+    out += got;
+    offset += static_cast<uint64_t>(got);
+    bytes -= static_cast<size_t>(got);
+  }
+}
+
+int sync_file(int file) {
+  if (const int error = failpoint("log.sync")) return error;
+  return ::fdatasync(file) == 0 ? 0 : errno;
+}
+
+}  // namespace
+
+LogFile::Descriptor::~Descriptor() { ::close(number); }
+
+LogFile::LogFile(std::shared_ptr<SeriesLog> series, std::filesystem::path path)
+    : series_(std::move(series)), path_(std::move(path)) {}
+
+LogFile::~LogFile() { close(); }
+
+EpochLogs& LogFile::logs() const { return series_->logs(); }
+
+void LogFile::resume(uint64_t good_bytes) {
+  const int file = ::open(path_.c_str(), O_RDWR | O_CLOEXEC);
+  if (file < 0) throw Error(path_.string() + ": cannot open: " + std::strerror(errno));
+  auto descriptor = std::make_shared<const Descriptor>(file);
+  if (::ftruncate(file, static_cast<off_t>(good_bytes)) != 0) {
+    throw Error(path_.string() + ": cannot cut off what is damaged: " + std::strerror(errno));
+  }
+  logs().add_bytes(static_cast<int64_t>(good_bytes));
+  const std::lock_guard lock(mutex_);
+  file_ = std::move(descriptor);
+  size_ = good_bytes;
+  entered_ = false;
+}
+
+void LogFile::close() {
+  const std::lock_guard lock(mutex_);
+  if (!file_) return;
+  file_.reset();
+  logs().add_bytes(-static_cast<int64_t>(size_));
+  size_ = 0;
+  failure_ = "the log was removed";
+  changed_.notify_all();
+}
+
+uint64_t LogFile::size() const {
+  const std::lock_guard lock(mutex_);
+  return size_;
+}
+
+void LogFile::require_good() const {
+  if (failure_.empty()) return;
+  throw FailedPrecondition("the rank's log was lost (" + failure_ + "); open a higher attempt");
+}
+
+void LogFile::create() {
+  series_->make_folder();
+  const int file = failpoint("log.create") != 0
+                       ? -1
+                       : ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (file < 0) {
+    throw ResourceExhausted("log: cannot create a file: " + std::string(std::strerror(errno)) +
+                            kMakeRoom);
+  }
+  const std::lock_guard lock(mutex_);
+  file_ = std::make_shared<const Descriptor>(file);
+  entered_ = false;
+}
+
+void LogFile::write_record(const RecordHeader& header, const BodyParts& body,
+                           uint64_t place) const {
+  const int file = file_->number;
+  int error = failpoint("log.write");
+  if (error == 0) error = write_at(file, place, std::as_bytes(std::span(&header, 1)));
+  uint64_t next = place + sizeof(header);
+  for (const auto& part : body) {
+    if (error != 0) break;
+    const size_t half = failpoints::kActive ? part.size() / 2 : 0;
+    error = write_at(file, next, part.first(half));
+    if (error == 0) error = failpoint("log.write.half");
+    if (error == 0) error = write_at(file, next + half, part.subspan(half));
+    next += part.size();
+  }
+  if (error == 0) return;
+  throw ResourceExhausted("log: cannot write " +
+                          std::to_string(sizeof(header) + header.body_bytes) +
+                          " bytes: " + std::strerror(error) + kMakeRoom);
+}
+
+uint64_t LogFile::append(RecordType type, const BodyParts& body) {
+  uint64_t place = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    require_good();
+    place = size_;
+  }
+  const RecordHeader header = make_header(type, body);
+  try {
+    if (!file_) create();
+    write_record(header, body, place);
+  } catch (const ResourceExhausted&) {
+    logs().write_failed();
+    if (file_ && ::ftruncate(file_->number, static_cast<off_t>(place)) != 0) {
+      const std::lock_guard lock(mutex_);
+      failure_ = std::string("a write could not be undone: ") + std::strerror(errno);
+    }
+    throw;
+  }
+  logs().write_succeeded();
+  const uint64_t bytes = sizeof(header) + header.body_bytes;
+  logs().add_bytes(static_cast<int64_t>(bytes));
+  const std::lock_guard lock(mutex_);
+  size_ = place + bytes;
+  return place;
+}
+
+void LogFile::truncate(uint64_t size) {
+  const std::lock_guard lock(mutex_);
+  if (!file_ || size >= size_) return;
+  logs().add_bytes(static_cast<int64_t>(size) - static_cast<int64_t>(size_));
+  size_ = size;
+  synced_ = std::min(synced_, size);
+  if (::ftruncate(file_->number, static_cast<off_t>(size)) != 0) {
+    failure_ = std::string("a record could not be taken back: ") + std::strerror(errno);
+  }
+}
+
+std::span<const std::byte> LogFile::read(uint64_t record, std::vector<uint64_t>& buffer) const {
+  const int file = file_->number;
+  RecordHeader header;
+  read_at(file, record, reinterpret_cast<std::byte*>(&header), sizeof(header));
+  if (!check_header(header) || record + sizeof(header) + header.body_bytes > size()) {
+    throw DataLoss("log: a record at byte " + std::to_string(record) + " is damaged");
+  }
+  buffer.resize((header.body_bytes + sizeof(uint64_t) - 1) / sizeof(uint64_t));
+  auto* const body = reinterpret_cast<std::byte*>(buffer.data());
+  read_at(file, record + sizeof(header), body, header.body_bytes);
+  if (crc32c(body, header.body_bytes) != header.body_crc) {
+    throw DataLoss("log: the body of the record at byte " + std::to_string(record) + " is damaged");
+  }
+  return {body, header.body_bytes};
+}
+
+void LogFile::commit(uint64_t sequence) {
+  {
+    const std::lock_guard lock(mutex_);
+    marks_.push_back({size_, sequence});
+  }
+  if (logs().syncs()) {
+    logs().request_sync(shared_from_this());
+  } else {
+    advance(size());  // the kernel has it
+  }
+}
+
+void LogFile::wait_durable() {
+  if (!logs().syncs()) return;
+  std::unique_lock lock(mutex_);
+  const uint64_t wanted = size_;
+  if (synced_ < wanted) {
+    lock.unlock();
+    logs().request_sync(shared_from_this());
+    lock.lock();
+  }
+  changed_.wait(lock, [&] { return synced_ >= wanted || !failure_.empty(); });
+  if (synced_ < wanted) {
+    throw ResourceExhausted("the rank's log is not safe on the disk: " + failure_ +
+                            "; open a higher attempt");
+  }
+}
+
+std::optional<uint64_t> LogFile::durable_sequence() const {
+  const std::lock_guard lock(mutex_);
+  return durable_;
+}
+
+void LogFile::on_durable(uint64_t owner, std::function<void()> changed) {
+  const std::lock_guard lock(callback_mutex_);
+  callback_owner_ = owner;
+  callback_ = std::move(changed);
+}
+
+void LogFile::end_on_durable(uint64_t owner) {
+  const std::lock_guard lock(callback_mutex_);
+  if (callback_owner_ == owner) callback_ = nullptr;
+}
+
+void LogFile::sync() noexcept {
+  uint64_t target = 0;
+  bool entered = true;
+  std::shared_ptr<const Descriptor> file;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!file_ || !failure_.empty()) return;
+    file = file_;
+    target = size_;
+    entered = entered_;
+  }
+  int error = entered ? 0 : series_->sync_folders();
+  if (error == 0) error = sync_file(file->number);
+  if (error == 0) error = failpoint("log.synced");
+  if (error != 0) {
+    // Pages that could not be written may count as clean from now on: no later sync would tell.
+    logs().write_failed();
+    const std::lock_guard lock(mutex_);
+    failure_ = std::string("the disk did not take it: ") + std::strerror(error);
+    changed_.notify_all();
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    entered_ = true;
+  }
+  advance(target);
+}
+
+void LogFile::advance(uint64_t synced) {
+  bool risen = false;
+  {
+    const std::lock_guard lock(mutex_);
+    synced_ = std::max(synced_, std::min(synced, size_));
+    while (!marks_.empty() && marks_.front().end <= synced_) {
+      durable_ = marks_.front().sequence;
+      marks_.pop_front();
+      risen = true;
+    }
+    changed_.notify_all();
+  }
+  if (!risen) return;
+  const std::lock_guard lock(callback_mutex_);
+  if (callback_) callback_();
+}
+
+}  // namespace ncscope::server

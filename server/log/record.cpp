@@ -1,0 +1,139 @@
+#include "server/log/record.h"
+
+#include <bit>
+#include <cstring>
+
+#include "kernels/errors.h"
+#include "proto/convert/crc32c.h"
+
+namespace ncscope::server {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "records are written as they are");
+
+constexpr uint32_t kMagic = 0x4c53434e;  // "NCSL"
+constexpr uint64_t kHasPredictions = 1;
+constexpr uint64_t kHasSampleIds = 2;
+
+template <class T>
+std::span<const std::byte> bytes_of(const T* data, size_t count) {
+  return std::as_bytes(std::span(data, count));
+}
+
+uint32_t header_checksum(const RecordHeader& header) {
+  return crc32c(&header, offsetof(RecordHeader, header_crc));
+}
+
+[[noreturn]] void refuse(const char* what, size_t expected, size_t got) {
+  throw DataLoss(std::string("log: expected ") + what + " record of " + std::to_string(expected) +
+                 " bytes, got " + std::to_string(got));
+}
+
+template <size_t N>
+std::array<uint64_t, N> fixed_part(std::span<const std::byte> body, const char* what) {
+  std::array<uint64_t, N> fixed;
+  if (body.size() < sizeof(fixed)) refuse(what, sizeof(fixed), body.size());
+  std::memcpy(fixed.data(), body.data(), sizeof(fixed));
+  return fixed;
+}
+
+}  // namespace
+
+RecordHeader make_header(RecordType type, const BodyParts& body) {
+  RecordHeader header{kMagic, static_cast<uint32_t>(type), 0, 0, 0};
+  for (const auto& part : body) {
+    header.body_bytes += part.size();
+    header.body_crc = crc32c(part.data(), part.size(), header.body_crc);
+  }
+  header.header_crc = header_checksum(header);
+  return header;
+}
+
+std::optional<RecordType> check_header(const RecordHeader& header) {
+  if (header.magic != kMagic || header.header_crc != header_checksum(header)) return std::nullopt;
+  if (header.type < static_cast<uint32_t>(RecordType::kOpen) ||
+      header.type > static_cast<uint32_t>(RecordType::kState)) {
+    return std::nullopt;
+  }
+  return static_cast<RecordType>(header.type);
+}
+
+BatchBody::BatchBody(const BatchRecord& record) {
+  const Batch& batch = record.batch;
+  const uint64_t flags = (batch.predictions != nullptr ? kHasPredictions : 0) |
+                         (record.sample_ids.empty() ? 0 : kHasSampleIds);
+  fixed_ = {record.sequence,          record.checksum,        batch.rows,       flags,
+            record.dropped.nonfinite, record.dropped.ignored, record.duplicates};
+  parts_.push_back(bytes_of(fixed_.data(), fixed_.size()));
+  parts_.push_back(std::as_bytes(record.sample_ids));
+  parts_.push_back(bytes_of(batch.labels, batch.rows));
+  if (batch.predictions != nullptr) parts_.push_back(bytes_of(batch.predictions, batch.rows));
+  parts_.push_back({static_cast<const std::byte*>(batch.features),
+                    batch.rows * batch.dim * dtype_size(batch.type)});
+}
+
+BatchRecord parse_batch(std::span<const std::byte> body, DType type, size_t dim) {
+  const auto fixed = fixed_part<7>(body, "a batch");
+  BatchRecord record;
+  record.sequence = fixed[0];
+  record.checksum = static_cast<uint32_t>(fixed[1]);
+  record.dropped = {fixed[4], fixed[5]};
+  record.duplicates = fixed[6];
+  const size_t rows = fixed[2];
+  const bool has_predictions = (fixed[3] & kHasPredictions) != 0;
+  const bool has_ids = (fixed[3] & kHasSampleIds) != 0;
+  const size_t row_bytes = dim * dtype_size(type) + sizeof(int32_t) * (has_predictions ? 2 : 1) +
+                           (has_ids ? sizeof(uint64_t) : 0);
+  if (rows > body.size() || rows * row_bytes != body.size() - sizeof(fixed)) {
+    refuse("a batch", sizeof(fixed) + rows * row_bytes, body.size());
+  }
+  const std::byte* next = body.data() + sizeof(fixed);
+  if (has_ids) {
+    record.sample_ids = {reinterpret_cast<const uint64_t*>(next), rows};
+    next += rows * sizeof(uint64_t);
+  }
+  record.batch.labels = reinterpret_cast<const int32_t*>(next);
+  next += rows * sizeof(int32_t);
+  if (has_predictions) {
+    record.batch.predictions = reinterpret_cast<const int32_t*>(next);
+    next += rows * sizeof(int32_t);
+  }
+  record.batch.features = next;
+  record.batch.type = type;
+  record.batch.rows = rows;
+  record.batch.dim = dim;
+  return record;
+}
+
+ClassifierBody::ClassifierBody(const ClassifierRecord& record)
+    : fixed_{static_cast<uint64_t>(record.array), record.digest} {
+  parts_.push_back(bytes_of(fixed_.data(), fixed_.size()));
+  parts_.push_back(std::as_bytes(record.values));
+}
+
+ClassifierRecord parse_classifier(std::span<const std::byte> body) {
+  const auto fixed = fixed_part<2>(body, "a classifier");
+  const size_t bytes = body.size() - sizeof(fixed);
+  if (fixed[0] > 1 || bytes % sizeof(double) != 0) refuse("a classifier", sizeof(fixed), bytes);
+  return {static_cast<ClassifierArray>(fixed[0]),
+          static_cast<uint32_t>(fixed[1]),
+          {reinterpret_cast<const double*>(body.data() + sizeof(fixed)), bytes / sizeof(double)}};
+}
+
+SmallBody::SmallBody(const CloseRecord& record)
+    : fixed_{record.batches, record.partial ? 1u : 0u},
+      parts_{bytes_of(fixed_.data(), fixed_.size())} {}
+
+SmallBody::SmallBody(const StateRecord& record)
+    : fixed_{record.digest, 0}, parts_{bytes_of(fixed_.data(), fixed_.size())} {}
+
+CloseRecord parse_close(std::span<const std::byte> body) {
+  const auto fixed = fixed_part<2>(body, "a close");
+  return {fixed[0], fixed[1] != 0};
+}
+
+StateRecord parse_state(std::span<const std::byte> body) {
+  return {static_cast<uint32_t>(fixed_part<2>(body, "a state")[0])};
+}
+
+}  // namespace ncscope::server
