@@ -37,23 +37,84 @@ struct RawBatch {
   std::span<const std::byte> predictions;  // [rows] or empty
 };
 
-// Batch bytes, checked and owned; `view()` reads them. Movable.
+// How many bytes of each there are.
+struct RawSizes {
+  size_t rows = 0;
+  size_t features = 0;
+  size_t labels = 0;
+  size_t predictions = 0;
+};
+
+// Memory for an admitted batch; its owner gets it back from the last one who lets go.
+using BatchMemory = std::shared_ptr<std::byte[]>;
+
+// Alignment that BatchMemory must have.
+inline constexpr size_t kBatchAlignment = 64;
+
+// Memory from the heap. Throws OutOfMemory.
+BatchMemory new_batch_memory(size_t bytes);
+
+// Batch bytes, checked and owned; `view()` reads them. Copies share the bytes.
 class AdmittedBatch {
  public:
   Batch view() const;
   const Dropped& dropped() const { return dropped_; }
   // Bytes of memory held.
-  size_t bytes() const;
+  size_t bytes() const { return bytes_; }
 
  private:
-  friend AdmittedBatch admit(const RawBatch&, const BatchSpec&);
-  std::unique_ptr<std::byte[]> features_;
-  size_t feature_bytes_ = 0;
-  std::vector<int32_t> labels_;
-  std::vector<int32_t> predictions_;
-  DType type_ = DType::kFloat32;
+  friend class Admission;
+  int32_t* labels() const;
+  int32_t* predictions() const;
+
+  BatchMemory memory_;  // [features, labels as int32, predictions as int32], each aligned
+  size_t bytes_ = 0;
+  size_t rows_ = 0;
   size_t dim_ = 0;
+  DType type_ = DType::kFloat32;
+  bool has_predictions_ = false;
   Dropped dropped_;
+};
+
+// Admits a batch whose bytes come in pieces, cut anywhere, in one pass with the copy: first all
+// labels, then all predictions, then all features. Refuses as admit() says. Movable.
+class Admission {
+ public:
+  // Checks the byte counts; returns the bytes of memory that the admitted batch takes.
+  static size_t bytes_needed(const RawSizes& sizes, const BatchSpec& spec);
+
+  // `memory` is of bytes_needed(), aligned to kBatchAlignment.
+  Admission(const RawSizes& sizes, const BatchSpec& spec, BatchMemory memory);
+
+  void labels(std::span<const std::byte> piece);
+  void predictions(std::span<const std::byte> piece);
+  void features(std::span<const std::byte> piece);
+
+  // After the last piece.
+  AdmittedBatch finish();
+
+ private:
+  // Bytes of an element that was cut by the end of a piece.
+  struct Cut {
+    std::byte bytes[sizeof(int64_t)];
+    size_t size = 0;
+  };
+
+  void add_labels(std::span<const std::byte> whole);
+  void add_predictions(std::span<const std::byte> whole);
+  // Checks what stands in memory again, by rows.
+  void settle_rows();
+  void settle_row(size_t row);
+
+  BatchSpec spec_;
+  RawSizes sizes_;
+  AdmittedBatch batch_;
+  Cut cut_;
+  size_t labels_taken_ = 0;          // rows
+  size_t predictions_taken_ = 0;     // rows
+  size_t features_taken_ = 0;        // bytes
+  size_t suspect_begin_ = SIZE_MAX;  // bytes of features among which some are not taken
+  size_t suspect_end_ = 0;
 };
 
 // Checks byte counts, labels and predictions (in [0, K)) and that every feature is finite and of a

@@ -36,7 +36,10 @@ Server::Server(const ServerOptions& options, const ServerHooks& hooks)
     address.port = http_->port();
     http_address_ = format_address(address);
   }
-  grpc_ = std::make_unique<GrpcServer>(*engine_, GrpcOptions{options.listen, options.max_threads});
+  grpc_ = std::make_unique<GrpcServer>(
+      *engine_, GrpcOptions{.address = options.listen,
+                            .max_threads = options.max_threads,
+                            .max_message_bytes = options.limits.max_message_bytes});
   Address address = parse_address(options.listen);
   address.port = grpc_->port();
   grpc_address_ = format_address(address);

@@ -51,16 +51,18 @@ auto Engine::with_room(const SeriesKey& key, const Action& action) {
 // A stream into a series that is not reported yet.
 class SeriesSession : public Session {
  public:
-  SeriesSession(Engine& engine, std::shared_ptr<Series> series, uint32_t rank, uint64_t id,
-                uint64_t next_sequence)
+  SeriesSession(Engine& engine, std::shared_ptr<Series> series, const BatchSpec& batches,
+                uint32_t rank, uint64_t id, uint64_t next_sequence)
       : engine_(engine),
         activity_(engine.active_),
         series_(std::move(series)),
+        batch_spec_(batches),
         rank_(rank),
         id_(id),
         next_sequence_(next_sequence) {}
   ~SeriesSession() override { series_->detach(rank_, id_); }
 
+  const BatchSpec& batch_spec() const override { return batch_spec_; }
   uint64_t next_sequence() const override { return next_sequence_; }
 
   uint64_t add_batch(const IncomingBatch& batch) override {
@@ -99,6 +101,7 @@ class SeriesSession : public Session {
   Engine& engine_;
   const Activity activity_;
   const std::shared_ptr<Series> series_;
+  const BatchSpec batch_spec_;
   const uint32_t rank_;
   const uint64_t id_;
   uint64_t next_sequence_;
@@ -127,7 +130,7 @@ std::unique_ptr<Session> Engine::open_once(const v1::Open& open) {
     const uint64_t id = ++sessions_;
     try {
       if (const auto next = series->attach(open.rank(), spec, batches, id)) {
-        return std::make_unique<SeriesSession>(*this, series, open.rank(), id, *next);
+        return std::make_unique<SeriesSession>(*this, series, batches, open.rank(), id, *next);
       }
     } catch (...) {
       if (series->drop_if_unused()) registry_.remove(series);

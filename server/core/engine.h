@@ -32,15 +32,14 @@ struct StoredState {
 };
 
 // Thread-safe. Every method throws the errors of errors.h.
-class Engine {
+class Engine : public SessionSource {
  public:
   // Removes files of states that no report refers to, and takes up the epochs that an earlier
   // server has logged.
   Engine(Services& services, std::chrono::seconds idle_series_timeout);
-  ~Engine();
+  ~Engine() override;
 
-  // Begins a stream, in place of an older one of the same rank.
-  std::unique_ptr<Session> open(const v1::Open& open);
+  std::unique_ptr<Session> open(const v1::Open& open) override;
 
   // The report, with its per-class table unless omitted. With `wait` it is waited for while the
   // series is streamed or not there yet. Throws NotFound, Cancelled, Unavailable, Aborted where

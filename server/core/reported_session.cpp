@@ -36,10 +36,11 @@ ReportedSession::ReportedSession(Services& services, const SeriesKey& key, Repor
     : services_(services),
       key_(key),
       attempt_(checked_attempt(services, std::move(attempt), open)),
+      batch_spec_(parse_batch_spec(open)),
       rank_(open.rank()),
-      upload_(open.num_classes(), open.dim(), parse_batch_spec(open).type, services.memory) {
+      upload_(open.num_classes(), open.dim(), batch_spec_.type, services.memory) {
   if (attempt_.open.data_type() != v1::DATA_TYPE_UNSPECIFIED) {
-    require_same(parse_batch_spec(attempt_.open), parse_batch_spec(open));
+    require_same(parse_batch_spec(attempt_.open), batch_spec_);
   }
 }
 

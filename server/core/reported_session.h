@@ -19,6 +19,7 @@ class ReportedSession : public Session {
   ReportedSession(Services& services, const SeriesKey& key, ReportedAttempt attempt,
                   const v1::Open& open);
 
+  const BatchSpec& batch_spec() const override { return batch_spec_; }
   uint64_t next_sequence() const override { return content().checksums.size(); }
   std::optional<uint64_t> durable_sequence() const override;
   uint64_t add_batch(const IncomingBatch& batch) override;
@@ -32,6 +33,7 @@ class ReportedSession : public Session {
   Services& services_;
   const SeriesKey key_;
   const ReportedAttempt attempt_;
+  const BatchSpec batch_spec_;
   const uint32_t rank_;
   ClassifierUpload upload_;
 };

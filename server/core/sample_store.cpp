@@ -50,7 +50,8 @@ void read_spool(int file, uint64_t offset, void* data, size_t bytes) {
 
 }  // namespace
 
-SampleBatch::SampleBatch(AdmittedBatch admitted) : admitted_(std::move(admitted)) {}
+SampleBatch::SampleBatch(std::shared_ptr<const AdmittedBatch> admitted)
+    : admitted_(std::move(admitted)) {}
 
 void SampleBatch::drop(const std::vector<size_t>& rows) {
   if (rows.empty()) return;
@@ -61,7 +62,7 @@ void SampleBatch::drop(const std::vector<size_t>& rows) {
 }
 
 Batch SampleBatch::view() const {
-  Batch batch = admitted_.view();
+  Batch batch = admitted_->view();
   if (!labels_.empty()) batch.labels = labels_.data();
   return batch;
 }

@@ -19,16 +19,16 @@ namespace ncscope::server {
 // An admitted batch whose duplicate samples are dropped too.
 class SampleBatch {
  public:
-  explicit SampleBatch(AdmittedBatch admitted);
+  explicit SampleBatch(std::shared_ptr<const AdmittedBatch> admitted);
   // Drops `rows` besides those that admission dropped.
   void drop(const std::vector<size_t>& rows);
   Batch view() const;
-  const Dropped& dropped() const { return admitted_.dropped(); }
+  const Dropped& dropped() const { return admitted_->dropped(); }
   uint64_t samples() const;  // rows that are not dropped
-  size_t bytes() const { return admitted_.bytes() + labels_.size() * sizeof(int32_t); }
+  size_t bytes() const { return admitted_->bytes() + labels_.size() * sizeof(int32_t); }
 
  private:
-  AdmittedBatch admitted_;
+  std::shared_ptr<const AdmittedBatch> admitted_;
   std::vector<int32_t> labels_;  // [rows], or empty where they are those of `admitted_`
 };
 

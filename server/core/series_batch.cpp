@@ -9,18 +9,6 @@
 namespace ncscope::server {
 namespace {
 
-std::vector<uint64_t> parse_sample_ids(const IncomingBatch& batch) {
-  if (batch.sample_ids.empty()) return {};
-  if (batch.sample_ids.size() != size_t{batch.rows} * sizeof(uint64_t)) {
-    throw InvalidArgument("Batch: expected " + std::to_string(size_t{batch.rows} * 8) +
-                          " bytes of sample_ids for " + std::to_string(batch.rows) + " rows, got " +
-                          std::to_string(batch.sample_ids.size()));
-  }
-  std::vector<uint64_t> ids(batch.rows);
-  std::memcpy(ids.data(), batch.sample_ids.data(), batch.sample_ids.size());
-  return ids;
-}
-
 // Takes identities back unless the batch was applied.
 class SampleIdClaim {
  public:
@@ -108,14 +96,11 @@ uint64_t Series::add_batch(uint32_t index, uint64_t session, const IncomingBatch
 }
 
 void Series::apply(Rank& rank, const IncomingBatch& in, uint32_t checksum) {
-  if (in.rows == 0) throw InvalidArgument("Batch: expected at least 1 row, got 0");
-  const std::vector<uint64_t> ids = parse_sample_ids(in);
-  auto batch = std::make_shared<SampleBatch>(
-      admit({in.rows, in.features, in.labels, in.predictions}, *batch_spec_));
-  PredictionClaim prediction_claim(*this, !in.predictions.empty());
-  SampleIdClaim id_claim(sample_ids_, ids, batch->view(), services_.memory);
+  const auto batch = std::make_shared<SampleBatch>(in.admitted());
+  PredictionClaim prediction_claim(*this, batch->view().predictions != nullptr);
+  SampleIdClaim id_claim(sample_ids_, in.sample_ids, batch->view(), services_.memory);
   batch->drop(id_claim.duplicates());
-  rank.samples.append(batch, {in.sequence, checksum, id_claim.duplicates().size(), ids});
+  rank.samples.append(batch, {in.sequence, checksum, id_claim.duplicates().size(), in.sample_ids});
   failpoint("batch.logged");
   try {
     accumulate(rank, batch->view(), batch->dropped());
@@ -127,7 +112,7 @@ void Series::apply(Rank& rank, const IncomingBatch& in, uint32_t checksum) {
   id_claim.keep();
   ++services_.counters.batches;
   services_.counters.samples += batch->samples();
-  services_.counters.sample_bytes += in.bytes();
+  services_.counters.sample_bytes += in.bytes;
 }
 
 void Series::accumulate(Rank& rank, const Batch& batch, const Dropped& dropped) {

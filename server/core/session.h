@@ -6,32 +6,31 @@
 #include <memory>
 #include <optional>
 
+#include "kernels/admission.h"
+#include "ncscope/v1/service.pb.h"
 #include "server/core/classifier_upload.h"
 #include "server/core/incoming.h"
 
 namespace ncscope::server {
 
-// Used by one thread at a time; every method may block for a device. A method that throws has
-// changed nothing; after Aborted the session is of no more use.
+// Used by one thread at a time, but durable_sequence() by any; every method but the const ones may
+// block for a device. A method that throws has changed nothing; after Aborted the session is of no
+// more use.
 class Session {
  public:
   virtual ~Session() = default;
+
+  // What its batches look like: by this the transport admits them.
+  virtual const BatchSpec& batch_spec() const = 0;
 
   // Sequence number that the server wants next.
   virtual uint64_t next_sequence() const = 0;
 
   // Applies a batch, or recognises it as received before. Returns the highest sequence number
-  // received. Throws InvalidArgument as admit(), DataLoss for a checksum that does not match,
-  // FailedPrecondition for a gap, AlreadyExists for other content under a number received before,
-  // ResourceExhausted, Aborted.
+  // received. What is kept of the samples afterwards is the session's to account for. Throws what
+  // refused the batch, DataLoss for a checksum that does not match, FailedPrecondition for a gap,
+  // AlreadyExists for other content under a number received before, ResourceExhausted, Aborted.
   virtual uint64_t add_batch(const IncomingBatch& batch) = 0;
-
-  // The highest sequence number that is safe from what --durability promises.
-  virtual std::optional<uint64_t> durable_sequence() const { return std::nullopt; }
-  // `changed` is called, by whatever thread, whenever that has risen; it may call
-  // durable_sequence(), and nothing else of the session. The end of the session ends it: no call is
-  // under way when its destructor returns.
-  virtual void on_durable(std::function<void()> /*changed*/) {}
 
   // Throws as ClassifierUpload::add() and SharedClassifier::submit().
   virtual void add_classifier(const ClassifierPart& part) = 0;
@@ -39,6 +38,22 @@ class Session {
   // Closes the rank; the last one makes the report and waits for it. May be repeated. Throws
   // FailedPrecondition where the count differs, the classifier is not complete or N = 0.
   virtual CloseResult close(uint64_t batches, bool partial) = 0;
+
+  // Highest sequence number that a crash cannot lose; nothing while there is none.
+  virtual std::optional<uint64_t> durable_sequence() const { return std::nullopt; }
+
+  // Calls `changed`, from whatever thread, after durable_sequence() has risen; no more once the
+  // session is destroyed, which waits for a call in progress. Set once, before the first batch.
+  // `changed` does not block and calls nothing but durable_sequence().
+  virtual void on_durable(std::function<void()> changed) { static_cast<void>(changed); }
+};
+
+// Where a transport gets its sessions. Thread-safe.
+class SessionSource {
+ public:
+  virtual ~SessionSource() = default;
+  // Begins a stream, in place of an older one of the same rank. May block.
+  virtual std::unique_ptr<Session> open(const v1::Open& open) = 0;
 };
 
 }  // namespace ncscope::server

@@ -41,14 +41,23 @@ void add_keepalive(grpc::ServerBuilder& builder) {
 }  // namespace
 
 GrpcServer::GrpcServer(Engine& engine, const GrpcOptions& options)
-    : service_(std::make_unique<Service>(engine)) {
+    : service_(std::make_unique<Service>(engine, options.max_message_bytes)) {
+  start(options);
+}
+
+GrpcServer::GrpcServer(SessionSource& sessions, const GrpcOptions& options)
+    : service_(std::make_unique<StreamService>(sessions, options.max_message_bytes)) {
+  start(options);
+}
+
+void GrpcServer::start(const GrpcOptions& options) {
   prepare_library();
   grpc::ServerBuilder builder;
   builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(), &port_);
   // Two servers on one port would each get some of the calls.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   add_keepalive(builder);
-  builder.SetMaxReceiveMessageSize(static_cast<int>(engine.services().limits.max_message_bytes));
+  builder.SetMaxReceiveMessageSize(static_cast<int>(options.max_message_bytes));
   // A call holds a thread while it lasts.
   grpc::ResourceQuota quota("ncscope-server");
   quota.SetMaxThreads(options.max_threads);

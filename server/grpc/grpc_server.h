@@ -6,24 +6,28 @@
 #include <string>
 
 #include "server/core/engine.h"
+#include "server/core/session.h"
 
 namespace grpc {
 class Server;
-}
+class Service;
+}  // namespace grpc
 
 namespace ncscope::server {
-
-class Service;
 
 struct GrpcOptions {
   std::string address;  // host:port; port 0 takes a free one
   int max_threads = 1024;
+  size_t max_message_bytes = size_t{64} << 20;
+  size_t receive_memory_bytes = size_t{512} << 20;  // of batches that wait to be applied
 };
 
 class GrpcServer {
  public:
   // Listens when it returns. Throws Error where the address cannot be bound.
   GrpcServer(Engine& engine, const GrpcOptions& options);
+  // Serves nothing but Stream, from another source of sessions.
+  GrpcServer(SessionSource& sessions, const GrpcOptions& options);
   ~GrpcServer();
 
   int port() const { return port_; }
@@ -34,7 +38,9 @@ class GrpcServer {
   void stop(std::chrono::milliseconds grace);
 
  private:
-  std::unique_ptr<Service> service_;
+  void start(const GrpcOptions& options);
+
+  std::unique_ptr<grpc::Service> service_;
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
 };

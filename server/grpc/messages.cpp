@@ -1,9 +1,11 @@
 #include "server/grpc/messages.h"
 
+#include <array>
 #include <string>
 
 #include "kernels/errors.h"
 #include "proto/convert/types.h"
+#include "server/receive/admit_batch.h"
 
 namespace ncscope::server {
 namespace {
@@ -26,16 +28,9 @@ ClassifierArray array_of(v1::ClassifierChunk::Array array) {
 
 }  // namespace
 
-IncomingBatch incoming_batch(const v1::Batch& batch) {
-  IncomingBatch incoming{.sequence = batch.sequence(),
-                         .rows = batch.rows(),
-                         .crc32c = std::nullopt,
-                         .sample_ids = bytes_of(batch.sample_ids()),
-                         .predictions = bytes_of(batch.predictions()),
-                         .labels = bytes_of(batch.labels()),
-                         .features = bytes_of(batch.features())};
-  if (batch.has_crc32c()) incoming.crc32c = batch.crc32c();
-  return incoming;
+IncomingBatch incoming_batch(const v1::Batch& batch, const BatchSpec& spec) {
+  std::array<Piece, 4> pieces;
+  return admit_batch(fields_of(batch, pieces), spec, new_batch_memory);
 }
 
 ClassifierPart incoming_part(const v1::ClassifierChunk& chunk) {

@@ -7,8 +7,8 @@
 
 namespace ncscope::server {
 
-// Views of the message's bytes.
-IncomingBatch incoming_batch(const v1::Batch& batch);
+// Admits the content, into memory from the heap.
+IncomingBatch incoming_batch(const v1::Batch& batch, const BatchSpec& spec);
 // Throws InvalidArgument for an unknown array or type.
 ClassifierPart incoming_part(const v1::ClassifierChunk& chunk);
 

@@ -10,9 +10,10 @@ namespace ncscope::server {
 using grpc::ServerContext;
 using grpc::Status;
 
-Status Service::Stream(ServerContext* context,
-                       grpc::ServerReaderWriter<v1::StreamResponse, v1::StreamRequest>* stream) {
-  return guarded([&] { serve_stream(engine_, *context, *stream); });
+Status StreamService::Stream(
+    ServerContext* context,
+    grpc::ServerReaderWriter<v1::StreamResponse, v1::StreamRequest>* stream) {
+  return guarded([&] { serve_stream(sessions_, max_message_bytes_, *context, *stream); });
 }
 
 Status Service::GetReport(ServerContext* context, const v1::GetReportRequest* request,

@@ -8,13 +8,25 @@
 
 namespace ncscope::server {
 
-class Service final : public v1::NeuralCollapseService::Service {
+class StreamService : public v1::NeuralCollapseService::Service {
  public:
-  explicit Service(Engine& engine) : engine_(engine) {}
+  StreamService(SessionSource& sessions, size_t max_message_bytes)
+      : sessions_(sessions), max_message_bytes_(max_message_bytes) {}
 
   grpc::Status Stream(
       grpc::ServerContext* context,
       grpc::ServerReaderWriter<v1::StreamResponse, v1::StreamRequest>* stream) override;
+
+ private:
+  SessionSource& sessions_;
+  const size_t max_message_bytes_;
+};
+
+class Service final : public StreamService {
+ public:
+  Service(Engine& engine, size_t max_message_bytes)
+      : StreamService(engine, max_message_bytes), engine_(engine) {}
+
   grpc::Status GetReport(grpc::ServerContext* context, const v1::GetReportRequest* request,
                          v1::GetReportResponse* response) override;
   grpc::Status ListRuns(grpc::ServerContext* context, const v1::ListRunsRequest* request,

@@ -19,8 +19,8 @@ void answer(Stream& stream, const v1::StreamResponse& response) {
   if (!stream.Write(response)) caller_gone("Stream");
 }
 
-std::unique_ptr<Session> open_session(Engine& engine, grpc::ServerContext& context,
-                                      Stream& stream) {
+std::unique_ptr<Session> open_session(SessionSource& sessions, size_t max_message_bytes,
+                                      grpc::ServerContext& context, Stream& stream) {
   v1::StreamRequest request;
   if (!stream.Read(&request)) {
     if (context.IsCancelled()) caller_gone("Stream");
@@ -29,11 +29,11 @@ std::unique_ptr<Session> open_session(Engine& engine, grpc::ServerContext& conte
   if (!request.has_open()) {
     throw FailedPrecondition("Stream: expected Open as the first message of a call");
   }
-  auto session = engine.open(request.open());
+  auto session = sessions.open(request.open());
   v1::StreamResponse response;
   v1::Opened& opened = *response.mutable_opened();
   opened.set_next_sequence(session->next_sequence());
-  opened.set_max_message_bytes(engine.services().limits.max_message_bytes);
+  opened.set_max_message_bytes(max_message_bytes);
   opened.set_server_version(NCSCOPE_VERSION);
   answer(stream, response);
   return session;
@@ -45,7 +45,7 @@ bool serve_message(Session& session, const v1::StreamRequest& request, Stream& s
   switch (request.message_case()) {
     case v1::StreamRequest::kBatch:
       response.mutable_ack()->set_received_sequence(
-          session.add_batch(incoming_batch(request.batch())));
+          session.add_batch(incoming_batch(request.batch(), session.batch_spec())));
       if (const auto durable = session.durable_sequence()) {
         response.mutable_ack()->set_durable_sequence(*durable);
       }
@@ -71,8 +71,9 @@ bool serve_message(Session& session, const v1::StreamRequest& request, Stream& s
 
 }  // namespace
 
-void serve_stream(Engine& engine, grpc::ServerContext& context, Stream& stream) {
-  const auto session = open_session(engine, context, stream);
+void serve_stream(SessionSource& sessions, size_t max_message_bytes, grpc::ServerContext& context,
+                  Stream& stream) {
+  const auto session = open_session(sessions, max_message_bytes, context, stream);
   v1::StreamRequest request;
   while (stream.Read(&request)) {
     if (serve_message(*session, request, stream)) return;

@@ -9,7 +9,7 @@
 namespace ncscope::server {
 
 // Serves one Stream call up to its Close. Throws what ends the call.
-void serve_stream(Engine& engine, grpc::ServerContext& context,
+void serve_stream(SessionSource& sessions, size_t max_message_bytes, grpc::ServerContext& context,
                   grpc::ServerReaderWriter<v1::StreamResponse, v1::StreamRequest>& stream);
 
 // Receives one PutStatistics call.

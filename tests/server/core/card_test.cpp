@@ -51,7 +51,7 @@ TEST_F(CardTest, AccumulatorsTakeTheMemoryOfTheCard) {
     EXPECT_THAT(error.what(), HasSubstr("try again"));
     EXPECT_THAT(error.what(), HasSubstr("raise --device-memory"));
   }
-  a->add_batch(server::incoming_batch(batch_of(small_samples(), 0, 0, 40)));
+  add_batch(*a, batch_of(small_samples(), 0, 0, 40));
   EXPECT_TRUE(a->close(1, false).report);
   EXPECT_EQ(services_.device_memory.used(), one_accumulator());
   EXPECT_EQ(services_.memory.used(), 0u);
@@ -75,7 +75,7 @@ TEST_F(CardTest, RoomOnTheCardIsMadeOfIdleSeries) {
     v1::Open open = open_for(small_samples(), run);
     open.set_world_size(2);
     const auto session = eager.open(open);
-    session->add_batch(server::incoming_batch(batch_of(small_samples(), 0, 0, 40)));
+    add_batch(*session, batch_of(small_samples(), 0, 0, 40));
   }
   EXPECT_EQ(eager.registry().open_runs().count("a"), 0u);
   EXPECT_EQ(eager.registry().open_runs().count("b"), 1u);
@@ -99,7 +99,7 @@ void leave_stream(server::Engine& engine, const std::string& run, bool classifie
   v1::Open open = open_for(small_samples(), run);
   open.set_world_size(2);
   const auto session = engine.open(open);
-  session->add_batch(server::incoming_batch(batch_of(small_samples(), 0, 0, 40)));
+  add_batch(*session, batch_of(small_samples(), 0, 0, 40));
   if (!classifier) return;
   for (const auto& chunk : chunks_of(*small_samples().classifier, 1000)) {
     session->add_classifier(server::incoming_part(chunk));
@@ -145,7 +145,7 @@ TEST_F(CardTest, RoomOnTheHostIsMadeOfHalfAClassifierAndOfIdentitiesToo) {
     std::iota(ids.begin(), ids.end(), 0);
     batch.set_sample_ids(ids.data(), ids.size() * sizeof(uint64_t));
     batch.set_crc32c(checksum_of(batch));
-    session->add_batch(server::incoming_batch(batch));
+    add_batch(*session, batch);
   }
   const auto taken = take_host_memory_but(100);
   leave_state(eager, "state");  // needs more than half a classifier
@@ -162,7 +162,7 @@ TEST_F(Fp64Test, IsReservedAndReported) {
   const auto session = engine_.open(open_for(small_samples()));
   ASSERT_NE(one_accumulator(Math::kFloat64), one_accumulator());
   EXPECT_EQ(services_.memory.used(), one_accumulator(Math::kFloat64));
-  session->add_batch(server::incoming_batch(batch_of(small_samples(), 0, 0, 40)));
+  add_batch(*session, batch_of(small_samples(), 0, 0, 40));
   const auto result = session->close(1, false);
   ASSERT_TRUE(result.report);
   EXPECT_EQ(result.report->device().math(), "fp64");
@@ -196,13 +196,13 @@ TEST_P(LossTest, RefusesWhatNeedsADeviceAndKeepsTheReports) {
   server::StateUpload upload(engine_, open_for(samples, "state"));
   card_.operations_left = GetParam();
   expect_refused([&] {
-    for (const v1::Batch& batch : batches) session->add_batch(server::incoming_batch(batch));
+    for (const v1::Batch& batch : batches) add_batch(*session, batch);
     session->close(batches.size(), false);
   });
   EXPECT_EQ(told, 1);
   EXPECT_TRUE(services_.devices.lost());
 
-  expect_refused([&] { waiting->add_batch(server::incoming_batch(batches[0])); });
+  expect_refused([&] { add_batch(*waiting, batches[0]); });
   expect_refused([&] { waiting->close(0, false); });
   expect_refused([&] { session->close(batches.size(), false); });
   expect_refused([&] { engine_.open(open_for(samples, "late")); });

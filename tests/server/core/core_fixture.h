@@ -14,6 +14,11 @@
 
 namespace ncscope::testing {
 
+// Adds a batch as a transport does.
+inline uint64_t add_batch(server::Session& session, const v1::Batch& batch) {
+  return session.add_batch(server::incoming_batch(batch, session.batch_spec()));
+}
+
 class CoreTest : public ::testing::Test {
  protected:
   explicit CoreTest(const server::Limits& limits = {}, size_t devices = 2,
@@ -35,7 +40,7 @@ class CoreTest : public ::testing::Test {
   server::CloseResult stream_all(const v1::Open& open, const Samples& samples, size_t batch_rows) {
     const auto session = engine_.open(open);
     const auto batches = batches_of(samples, batch_rows);
-    for (const v1::Batch& batch : batches) session->add_batch(server::incoming_batch(batch));
+    for (const v1::Batch& batch : batches) add_batch(*session, batch);
     if (samples.classifier) {
       for (const auto& chunk : chunks_of(*samples.classifier, 1000)) {
         session->add_classifier(server::incoming_part(chunk));

@@ -37,9 +37,9 @@ TEST_F(EngineTest, ASessionThatWasReplacedIsAborted) {
   const auto old = engine_.open(open_for(samples));
   const auto newer = engine_.open(open_for(samples));
   const v1::Batch batch = batch_of(samples, 0, 0, 40);
-  EXPECT_THROW(old->add_batch(server::incoming_batch(batch)), Aborted);
+  EXPECT_THROW(add_batch(*old, batch), Aborted);
   EXPECT_THROW(old->close(0, false), Aborted);
-  EXPECT_EQ(newer->add_batch(server::incoming_batch(batch)), 0u);
+  EXPECT_EQ(add_batch(*newer, batch), 0u);
   EXPECT_EQ(services_.counters.taken_over_streams, 1u);
 }
 
@@ -57,7 +57,7 @@ TEST_F(EngineTest, DrainingRefusesNewStreamsOnly) {
   engine_.begin_drain();
   EXPECT_THROW(engine_.open(open_for(samples, "other")), server::Unavailable);
   const v1::Batch batch = batch_of(samples, 0, 0, 40);
-  session->add_batch(server::incoming_batch(batch));
+  add_batch(*session, batch);
   EXPECT_TRUE(session->close(1, false).report);
   session.reset();
   EXPECT_EQ(engine_.active(), 0u);
@@ -84,7 +84,7 @@ TEST_F(EngineTest, AReportThatFindsNoMemoryIsMadeByTheNextClose) {
   open.set_rank(1);
   const auto session = engine_.open(open);
   const auto batches = batches_of(parts[1], 64);
-  for (const v1::Batch& batch : batches) session->add_batch(server::incoming_batch(batch));
+  for (const v1::Batch& batch : batches) add_batch(*session, batch);
   for (const auto& chunk : chunks_of(*samples.classifier, 1000)) {
     session->add_classifier(server::incoming_part(chunk));
   }
@@ -204,7 +204,7 @@ TEST_F(EngineTest, ARefusedStateLeavesNoClassifier) {
       empty, [&](const auto& header) { upload.header(header); },
       [&](const auto& block) { upload.block(block); });
   EXPECT_THROW(upload.finish(), server::FailedPrecondition);  // N = 0
-  session->add_batch(server::incoming_batch(batch_of(samples, 0, 0, 40)));
+  add_batch(*session, batch_of(samples, 0, 0, 40));
   const auto result = session->close(1, false);
   ASSERT_TRUE(result.report);
   samples.classifier.reset();
@@ -214,7 +214,7 @@ TEST_F(EngineTest, ARefusedStateLeavesNoClassifier) {
 TEST_F(EngineTest, ANewWeightTakesTheOldBiasWithIt) {
   Samples samples = make_samples(40, 4, 3, DType::kFloat32, 3);
   const auto session = engine_.open(open_for(samples));
-  session->add_batch(server::incoming_batch(batch_of(samples, 0, 0, 40)));
+  add_batch(*session, batch_of(samples, 0, 0, 40));
   const auto send = [&] {
     for (const auto& chunk : chunks_of(*samples.classifier, 1000)) {
       session->add_classifier(server::incoming_part(chunk));
@@ -317,7 +317,7 @@ class TightEngineTest : public CoreTest {
     v1::Open open = open_for(samples_, run);
     open.set_world_size(2);
     const auto session = eager_.open(open);
-    session->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 40)));
+    add_batch(*session, batch_of(samples_, 0, 0, 40));
     EXPECT_EQ(session->close(1, false).closed_ranks, 1u);
   }
 

@@ -30,7 +30,7 @@ class HeldTest : public CoreTest {
 TEST_F(HeldTest, AReportThatFailedAfterItsWaitIsMadeByTheNextClose) {
   const v1::Open test = open_of(samples_, "test");
   const auto train = engine_.open(open_of(samples_, "train"));
-  train->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
+  add_batch(*train, batch_of(samples_, 0, 0, 80));
   EXPECT_FALSE(stream_all(test, samples_, 40).report);
   // Each time a little later: first train's report fails, then the other one, which fails no Close.
   std::shared_ptr<const v1::Report> report;
@@ -55,12 +55,12 @@ TEST_F(HeldTest, AReportThatFailedAfterItsWaitIsMadeByTheNextClose) {
 TEST_F(HeldTest, AReportThatHasFailedWaitsForTrainAllTheSame) {
   const v1::Open test = open_of(samples_, "test");
   const auto session = engine_.open(test);
-  session->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
+  add_batch(*session, batch_of(samples_, 0, 0, 80));
   memory_.left = 0;
   EXPECT_THROW(session->close(1, false), OutOfMemory);
   memory_.left = -1;
   const auto train = engine_.open(open_of(samples_, "train"));
-  train->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
+  add_batch(*train, batch_of(samples_, 0, 0, 80));
   EXPECT_FALSE(session->close(1, false).report);
   EXPECT_TRUE(train->close(1, false).report);
   EXPECT_EQ(stored(engine_, test).nc4().centers().split(), "train");
@@ -100,7 +100,7 @@ TEST_F(HeldTest, AStateOfTrainThatIsDamagedOrGoneIsNone) {
 TEST_F(HeldTest, ALostDeviceMakesNoReports) {
   const v1::Open test = open_of(samples_, "test");
   const auto train = engine_.open(open_of(samples_, "train"));
-  train->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
+  add_batch(*train, batch_of(samples_, 0, 0, 80));
   EXPECT_FALSE(stream_all(test, samples_, 40).report);
   card_.operations_left = 0;
   EXPECT_THROW(train->close(1, false), DeviceLost);
@@ -126,7 +126,7 @@ std::shared_ptr<const v1::Report> put_state(server::Engine& engine, const v1::Op
 TEST_F(HeldTest, AStateWaitsAsAStreamDoes) {
   const v1::Open test = open_of(samples_, "test");
   const auto train = engine_.open(open_of(samples_, "train"));
-  train->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
+  add_batch(*train, batch_of(samples_, 0, 0, 80));
   EXPECT_FALSE(put_state(engine_, test));
   EXPECT_TRUE(train->close(1, false).report);
   const v1::Report report = stored(engine_, test);
@@ -146,7 +146,7 @@ TEST_F(HeldTest, ATrainWhoseStateWasLostIsNotWaitedFor) {
   EXPECT_FALSE(stream_all(open_of(samples_, "test"), samples_, 40).report);
   EXPECT_EQ(engine_.held(), 1u);
   card_.accumulating_fails = true;
-  EXPECT_THROW(train->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80))), DeviceError);
+  EXPECT_THROW(add_batch(*train, batch_of(samples_, 0, 0, 80)), DeviceError);
   card_.accumulating_fails = false;
   EXPECT_TRUE(stream_all(open_of(samples_, "val"), samples_, 40).report);
   EXPECT_TRUE(stream_all(open_of(samples_, "test"), samples_, 40).report);
@@ -167,7 +167,7 @@ class AbsentTrainTest : public CoreTest {
 
 TEST_F(AbsentTrainTest, ATrainWithoutAStreamIsNotWaitedForLong) {
   auto train = engine_.open(open_of(samples_, "train"));
-  train->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
+  add_batch(*train, batch_of(samples_, 0, 0, 80));
   EXPECT_FALSE(stream_all(open_of(samples_, "test"), samples_, 40).report);
   train.reset();
   EXPECT_TRUE(stream_all(open_of(samples_, "val"), samples_, 40).report);
@@ -194,7 +194,7 @@ class TightHeldTest : public CoreTest {
     v1::Open open = open_of(samples_, split);
     open.mutable_key()->set_run(run);
     const auto session = eager_.open(open);
-    session->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
+    add_batch(*session, batch_of(samples_, 0, 0, 80));
     EXPECT_FALSE(session->close(1, false).report);
   }
   std::string centers_of(const std::string& split) {
@@ -215,7 +215,7 @@ TEST_F(TightHeldTest, WhatWaitsGivesTheRoomOfItsAccumulators) {
   EXPECT_TRUE(eager_.open(open_for(samples_, "other")));
   EXPECT_TRUE(is_held("test"));
   EXPECT_GT(services_.memory.used(), services_.memory.limit() * 2 / 5) << "the state still counts";
-  train->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
+  add_batch(*train, batch_of(samples_, 0, 0, 80));
   EXPECT_TRUE(train->close(1, false).report);
   EXPECT_EQ(centers_of("test"), "train");
   EXPECT_EQ(services_.memory.used(), 0u);
@@ -238,7 +238,7 @@ TEST_F(TightHeldTest, AmongTooManySeriesItIsReported) {
   const auto other = eager_.open(open_for(samples_, "other"));
   EXPECT_EQ(eager_.registry().size(), 3u);
   EXPECT_NE(is_held("test"), is_held("val"));
-  train->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
+  add_batch(*train, batch_of(samples_, 0, 0, 80));
   EXPECT_TRUE(train->close(1, false).report);
   EXPECT_NE(centers_of("test"), centers_of("val"));
 }
@@ -253,7 +253,7 @@ TEST_F(TightHeldTest, IdentitiesOfSamplesOfTrainFindRoomToo) {
   std::iota(ids.begin(), ids.end(), 0);
   batch.set_sample_ids(ids.data(), ids.size() * sizeof(uint64_t));
   batch.set_crc32c(checksum_of(batch));
-  train->add_batch(server::incoming_batch(batch));
+  add_batch(*train, batch);
   EXPECT_TRUE(is_held("test"));
   EXPECT_TRUE(train->close(1, false).report);
   EXPECT_EQ(centers_of("test"), "train");
@@ -285,7 +285,7 @@ TEST_F(CardHeldTest, WhatWaitsMovesToTheHost) {
   const auto other = eager_.open(open_for(samples_, "other"));
   EXPECT_TRUE(is_held("test"));
   EXPECT_GT(services_.memory.used(), 0u);
-  train->add_batch(server::incoming_batch(batch_of(samples_, 0, 0, 80)));
+  add_batch(*train, batch_of(samples_, 0, 0, 80));
   EXPECT_TRUE(train->close(1, false).report);
   EXPECT_EQ(centers_of("test"), "train");
   EXPECT_EQ(services_.memory.used(), 0u);

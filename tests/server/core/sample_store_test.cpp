@@ -26,7 +26,7 @@ std::shared_ptr<SampleBatch> numbered_batch(size_t rows, float seed, bool predic
   const auto bytes = [](const auto& values) { return std::as_bytes(std::span(values)); };
   RawBatch raw{rows, bytes(features), bytes(labels), {}};
   if (predictions) raw.predictions = bytes(labels);
-  return std::make_shared<SampleBatch>(admit(raw, spec));
+  return std::make_shared<SampleBatch>(std::make_shared<const AdmittedBatch>(admit(raw, spec)));
 }
 
 void expect_numbered(const Batch& batch, size_t rows, float seed, bool predictions) {

@@ -132,7 +132,10 @@ TEST(Limits, CallsBeyondTheThreadsAreRefused) {
 
 TEST(Limits, SamplesBeyondTheBudgetGiveTheSameReport) {
   const Samples samples = make_samples(600, 32, 4, DType::kFloat32, 2);
-  LiveServer live([](server::ServerOptions& o) { o.limits.sample_memory_bytes = 20'000; });
+  LiveServer live([](server::ServerOptions& o) {
+    o.limits.durability = server::Durability::kNone;
+    o.limits.sample_memory_bytes = 20'000;
+  });
   StreamCall call(live.stub());
   ASSERT_TRUE(call.open(open_for(samples)));
   const auto batches = batches_of(samples, 64);
@@ -151,7 +154,10 @@ TEST(Limits, SamplesBeyondTheBudgetGiveTheSameReport) {
 
 TEST(Limits, ABrokenSpoolRefusesTheBatchAndLosesNothing) {
   const Samples samples = make_samples(600, 32, 4, DType::kFloat32, 3);
-  LiveServer live([](server::ServerOptions& o) { o.limits.sample_memory_bytes = 20'000; });
+  LiveServer live([](server::ServerOptions& o) {
+    o.limits.durability = server::Durability::kNone;
+    o.limits.sample_memory_bytes = 20'000;
+  });
   const auto spool = live.folder() / "data" / "spool";
   const auto batches = batches_of(samples, 100);
   {
