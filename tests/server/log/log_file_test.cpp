@@ -1,0 +1,194 @@
+#include "server/log/log_file.h"
+
+#include <gmock/gmock.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <thread>
+
+#include "server/core/errors.h"
+#include "server/log/epoch_logs.h"
+#include "server/log/reader.h"
+#include "tests/support/arrays.h"
+
+namespace ncscope::testing {
+namespace {
+
+using server::Durability;
+using server::EpochLogs;
+using server::LogFile;
+using server::LogReader;
+using server::RecordType;
+using ::testing::HasSubstr;
+
+std::span<const std::byte> bytes(const std::string& text) { return std::as_bytes(std::span(text)); }
+
+class LogFileTest : public ::testing::TestWithParam<Durability> {
+ protected:
+  // What a reader makes of a log: the texts of its records.
+  static std::vector<std::string> texts(const std::filesystem::path& path) {
+    std::vector<std::string> out;
+    LogReader reader(path);
+    while (const auto record = reader.next()) {
+      out.emplace_back(reinterpret_cast<const char*>(record->body.data()), record->body.size());
+    }
+    EXPECT_EQ(reader.damage(), "");
+    return out;
+  }
+
+  TemporaryFolder folder_;
+  EpochLogs logs_{folder_.path(), GetParam()};
+};
+
+TEST_P(LogFileTest, WhatIsAppendedIsReadInOrder) {
+  const auto series = logs_.new_series();
+  const auto log = series->new_rank(3);
+  EXPECT_EQ(log->size(), 0u);
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));  // made when it is needed
+  std::vector<uint64_t> places;
+  std::vector<std::string> written;
+  for (const size_t size : {0, 1, 7, 8, 4096, 100'000}) {
+    const std::string head(size / 2, 'a');
+    const std::string tail(size - size / 2, 'b');
+    places.push_back(log->append(RecordType::kBatch, {bytes(head), bytes(tail)}));
+    written.push_back(head + tail);
+  }
+  EXPECT_EQ(texts(series->rank_path(3)), written);
+  EXPECT_EQ(logs_.bytes(), static_cast<int64_t>(log->size()));
+  std::vector<uint64_t> buffer;
+  for (size_t i = places.size(); i-- > 0;) {
+    const auto body = log->read(places[i], buffer);
+    EXPECT_EQ(std::string(reinterpret_cast<const char*>(body.data()), body.size()), written[i]);
+  }
+}
+
+TEST_P(LogFileTest, WhatIsTakenBackIsGone) {
+  const auto series = logs_.new_series();
+  const auto log = series->new_rank(0);
+  log->append(RecordType::kOpen, {bytes("first")});
+  const uint64_t place = log->append(RecordType::kBatch, {bytes("a long second one")});
+  log->truncate(place);
+  log->append(RecordType::kBatch, {bytes("third")});
+  EXPECT_EQ(texts(series->rank_path(0)), (std::vector<std::string>{"first", "third"}));
+}
+
+TEST_P(LogFileTest, SequencesBecomeDurableInOrder) {
+  const auto series = logs_.new_series();
+  const auto log = series->new_rank(0);
+  EXPECT_EQ(log->durable_sequence(), std::nullopt);
+  std::mutex mutex;
+  std::vector<uint64_t> seen;
+  log->on_durable(1, [&] {
+    const std::lock_guard lock(mutex);
+    seen.push_back(*log->durable_sequence());
+  });
+  for (uint64_t i = 0; i < 200; ++i) {
+    log->append(RecordType::kBatch, {bytes("batch")});
+    log->commit(i);
+  }
+  log->wait_durable();
+  // What is safe on the disk is counted a moment later.
+  while (log->durable_sequence() != 199u) std::this_thread::yield();
+  log->end_on_durable(2);  // of another owner: changes nothing
+  log->end_on_durable(1);
+  const std::lock_guard lock(mutex);
+  EXPECT_TRUE(std::ranges::is_sorted(seen));
+  if (GetParam() == Durability::kOs) {
+    EXPECT_EQ(seen.size(), 200u);
+  }
+}
+
+TEST_P(LogFileTest, AResumedLogGoesOnBehindWhatIsGood) {
+  const auto series = logs_.new_series();
+  uint64_t good = 0;
+  {
+    const auto log = series->new_rank(0);
+    log->append(RecordType::kOpen, {bytes("kept")});
+    good = log->size();
+    log->append(RecordType::kBatch, {bytes("lost")});
+  }
+  EXPECT_EQ(logs_.bytes(), 0);
+  const auto log = series->new_rank(0);
+  log->resume(good);
+  EXPECT_EQ(log->size(), good);
+  log->append(RecordType::kBatch, {bytes("new")});
+  log->commit(0);
+  log->wait_durable();
+  EXPECT_EQ(texts(series->rank_path(0)), (std::vector<std::string>{"kept", "new"}));
+}
+
+TEST_P(LogFileTest, RemovedLogsAreNotFoundAgain) {
+  const auto kept = logs_.new_series();
+  const auto gone = logs_.new_series();
+  const auto log = gone->new_rank(0);
+  log->append(RecordType::kOpen, {bytes("x")});
+  kept->new_rank(0)->append(RecordType::kOpen, {bytes("x")});
+  log->commit(0);
+  log->close();
+  gone->remove(true);
+  log->wait_durable();
+  EXPECT_THROW(log->append(RecordType::kBatch, {}), server::FailedPrecondition);
+  std::filesystem::create_directory(folder_ / "5-5.gone");  // half removed
+  const auto found = logs_.found();
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0]->folder(), kept->folder());
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "5-5.gone"));
+}
+
+// Files of this process may not be larger than so much while this lives.
+class FileLimit {
+ public:
+  explicit FileLimit(rlim_t bytes) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{bytes, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileLimit() { ::setrlimit(RLIMIT_FSIZE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_P(LogFileTest, AFullDiskLeavesTheLogAsItWas) {
+  const auto series = logs_.new_series();
+  const auto log = series->new_rank(0);
+  log->append(RecordType::kOpen, {bytes("first")});
+  const uint64_t size = log->size();
+  const std::string large(10'000, 'x');
+  {
+    const FileLimit limit(5'000);
+    try {
+      log->append(RecordType::kBatch, {bytes(large)});
+      FAIL() << "expected a refusal";
+    } catch (const server::ResourceExhausted& error) {
+      EXPECT_THAT(error.what(), HasSubstr("make room in the data folder"));
+    }
+    EXPECT_TRUE(logs_.failing());
+    EXPECT_EQ(log->size(), size);
+    EXPECT_EQ(texts(series->rank_path(0)), std::vector<std::string>{"first"});
+    log->append(RecordType::kBatch, {bytes("small")});  // this fits
+    EXPECT_FALSE(logs_.failing());
+  }
+  log->append(RecordType::kBatch, {bytes(large)});
+  EXPECT_EQ(texts(series->rank_path(0)), (std::vector<std::string>{"first", "small", large}));
+  EXPECT_EQ(logs_.failures(), 1u);
+}
+
+TEST_P(LogFileTest, AFolderThatCannotBeMadeIsSaid) {
+  EpochLogs logs(folder_ / "none", GetParam());
+  const auto log = logs.new_series()->new_rank(0);
+  EXPECT_THROW(log->append(RecordType::kOpen, {}), server::ResourceExhausted);
+  std::filesystem::create_directory(folder_ / "none");
+  log->append(RecordType::kOpen, {});
+  EXPECT_GT(log->size(), 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Durabilities, LogFileTest,
+                         ::testing::Values(Durability::kOs, Durability::kFsync),
+                         [](const auto& info) {
+                           return info.param == Durability::kOs ? "os" : "fsync";
+                         });
+
+}  // namespace
+}  // namespace ncscope::testing
