@@ -196,6 +196,7 @@ void Series::publish(v1::Report report, const std::string& state_file) {
     std::filesystem::remove(services_.statistics_folder / state_file, ignored);
     throw;
   }
+  failpoint("report.committed");
   services_.hub.publish(published);
   if (obsolete) std::filesystem::remove(services_.statistics_folder / *obsolete, ignored);
 }
