@@ -48,6 +48,7 @@ struct Texts {
   int64_t drain = 0;
   int64_t idle_series = 0;
   int64_t train_wait = 0;
+  int64_t lease = 0;
 };
 
 void add_options(CLI::App& app, ServerOptions& options, Texts& texts) {
@@ -108,6 +109,11 @@ void add_options(CLI::App& app, ServerOptions& options, Texts& texts) {
   add("train-wait", texts.train_wait,
       "Seconds that the report of another split waits for a train split that is being streamed")
       ->check(CLI::Range(0, 31'536'000));
+  add("lease", texts.lease,
+      "Seconds without a stream after which a rank that has not closed, and with it its epoch, "
+      "counts"
+      " as lost; it may still go on")
+      ->check(CLI::Range(1, 31'536'000));
   add("port-file", options.port_file, "File to write the bound addresses to");
   add("log-level", options.log_level, "debug, info, warn or error")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
@@ -122,6 +128,7 @@ ParsedOptions parse_options(int argc, char** argv) {
   Texts texts;
   texts.drain = options.drain.count();
   texts.idle_series = options.idle_series.count();
+  texts.lease = std::chrono::duration_cast<std::chrono::seconds>(options.limits.lease).count();
   texts.train_wait = options.limits.train_wait.count();
   CLI::App app("Measures neural collapse of networks while they train.", "ncscope-server");
   app.set_version_flag("--version", "ncscope-server " NCSCOPE_VERSION);
@@ -144,6 +151,7 @@ ParsedOptions parse_options(int argc, char** argv) {
     }
     options.drain = std::chrono::seconds(texts.drain);
     options.idle_series = std::chrono::seconds(texts.idle_series);
+    options.limits.lease = std::chrono::seconds(texts.lease);
     options.limits.train_wait = std::chrono::seconds(texts.train_wait);
     check_address(options.listen, "--listen", options.insecure);
     if (!options.http.empty()) check_address(options.http, "--http", options.insecure);

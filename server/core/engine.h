@@ -52,6 +52,9 @@ class Engine : public SessionSource {
   // when the server shuts down.
   void watch_reports(const v1::WatchReportsRequest& request, const IsCancelled& cancelled,
                      const std::function<bool(const v1::Report&)>& sink);
+  v1::ListSeriesResponse list_series(const v1::ListSeriesRequest& request);
+  // The report of an epoch without the ranks that have not closed; absent where it waits for train.
+  v1::ReportPartialResponse report_partial(const v1::ReportPartialRequest& request);
   v1::DeleteRunResponse delete_run(const v1::DeleteRunRequest& request);
   // The merged state of the most recently reported epoch of its (run, split, layer).
   StoredState get_statistics(const v1::GetStatisticsRequest& request);

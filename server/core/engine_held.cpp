@@ -30,12 +30,12 @@ CloseResult Engine::finish(const std::shared_ptr<Series>& series) {
 
 bool Engine::waits_for_train(const Series& series,
                              std::chrono::steady_clock::time_point complete_since) const {
-  if (ending_) return false;
+  if (ending_ || series.key().split == kTrainSplit) return false;
   const SeriesKey train = train_of(series.key());
   if (std::chrono::steady_clock::now() - complete_since >= services_.limits.train_wait)
     return false;
   const auto streamed = registry_.find_streaming(train);
-  if (!streamed || !streamed->is_alive(services_.limits.train_absence)) return false;
+  if (!streamed || !streamed->is_alive(services_.limits.lease)) return false;
   const auto reported = services_.reports.find_statistics(train);
   return !reported || reported->epoch != train.epoch || reported->attempt != series.attempt();
 }

@@ -28,6 +28,11 @@ size_t page_limit(uint32_t page_size) {
                            state + ": " + describe(key));
 }
 
+void set_open(const Registry::OpenRun& open, v1::ListRunsResponse::Run& run) {
+  run.set_open_series(open.series);
+  run.set_lost_series(open.lost);
+}
+
 }  // namespace
 
 v1::Report Engine::get_report(const v1::GetReportRequest& request, const IsCancelled& cancelled) {
@@ -56,6 +61,12 @@ v1::Report Engine::get_report(const v1::GetReportRequest& request, const IsCance
       throw NotFound("no report of " + describe(key) +
                      (request.has_attempt() ? ", attempt " + std::to_string(asked) : ""));
     }
+    if (streamed) {
+      const auto& lease = services_.limits.lease;
+      if (const std::string text = streamed->status().lost_text(lease); !text.empty()) {
+        throw FailedPrecondition("GetReport: the epoch is lost: " + text + ": " + describe(key));
+      }
+    }
     if (cancelled()) throw Cancelled("GetReport: the caller is gone");
     // Reports of series that are complete are made before the end.
     const bool nothing_comes = draining_ && active_ == 0 && !(awaited && awaited->complete());
@@ -67,7 +78,7 @@ v1::Report Engine::get_report(const v1::GetReportRequest& request, const IsCance
 v1::ListRunsResponse Engine::list_runs(const v1::ListRunsRequest& request) {
   const size_t limit = page_limit(request.page_size());
   RunPageToken token = parse_run_token(request.page_token());
-  std::map<std::string, uint32_t> open = registry_.open_runs();
+  const auto open = registry_.open_runs();
   v1::ListRunsResponse response;
   // First the runs with reports, then those that are only being streamed.
   if (!token.after_run) {
@@ -80,7 +91,7 @@ v1::ListRunsResponse Engine::list_runs(const v1::ListRunsRequest& request) {
       v1::ListRunsResponse::Run& out = *response.add_runs();
       out = run.run;
       if (const auto found = open.find(run.run.run()); found != open.end()) {
-        out.set_open_series(found->second);
+        set_open(found->second, out);
       }
       token.before_id = run.last_id;
     }
@@ -94,7 +105,7 @@ v1::ListRunsResponse Engine::list_runs(const v1::ListRunsRequest& request) {
     }
     v1::ListRunsResponse::Run& out = *response.add_runs();
     out.set_run(it->first);
-    out.set_open_series(it->second);
+    set_open(it->second, out);
     token.after_run = it->first;
   }
   return response;

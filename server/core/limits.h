@@ -15,11 +15,11 @@ struct Limits {
   uint32_t max_dim = 65'536;                    // d
   uint32_t max_world_size = 1'024;
   uint32_t max_open_series = 1'024;
-  size_t state_memory_bytes = size_t{4} << 30;      // classifiers, states; accumulators on cpu
-  Durability durability = Durability::kFsync;       // of what is acknowledged
-  size_t sample_memory_bytes = size_t{1} << 30;     // retained samples without logs; more: spool
-  std::chrono::seconds train_wait{600};             // of a closed split for the means of train
-  std::chrono::milliseconds train_absence{60'000};  // of all streams of a train that is waited for
+  size_t state_memory_bytes = size_t{4} << 30;   // classifiers, states; accumulators on cpu
+  Durability durability = Durability::kFsync;    // of what is acknowledged
+  size_t sample_memory_bytes = size_t{1} << 30;  // retained samples without logs; more: spool
+  std::chrono::seconds train_wait{600};          // of a closed split for the means of train
+  std::chrono::milliseconds lease{60'000};       // of a rank without a stream: then it is lost
 };
 
 }  // namespace ncscope::server

@@ -1,6 +1,8 @@
 // What one rank has contributed to one attempt.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -31,10 +33,15 @@ struct Rank {
   const std::shared_ptr<LogFile> log;
   SampleLog samples;
   Reservation memory;
-  std::string broken;  // why the rank's state was lost, if it was
 
   // Written under both mutexes, read under either.
   bool closed = false;
+  std::string broken;  // why the rank's state was lost, if it was
+
+  // Of who asks how far the rank is; connected and last_seen under the mutex of the series.
+  bool connected = false;
+  std::chrono::steady_clock::time_point last_seen = std::chrono::steady_clock::now();
+  std::atomic<uint64_t> received{0};  // batches
 
   uint64_t next_sequence() const { return checksums.size(); }
 

@@ -153,10 +153,13 @@ size_t Registry::size() const {
   return series_.size();
 }
 
-std::map<std::string, uint32_t> Registry::open_runs() const {
-  std::map<std::string, uint32_t> runs;
-  const std::lock_guard lock(mutex_);
-  for (const auto& [key, series] : series_) ++runs[key.run];
+std::map<std::string, Registry::OpenRun> Registry::open_runs() const {
+  std::map<std::string, OpenRun> runs;
+  for (const auto& series : all()) {
+    OpenRun& run = runs[series->key().run];
+    ++run.series;
+    run.lost += series->status().state == SeriesStatus::State::kLost;
+  }
   return runs;
 }
 

@@ -50,7 +50,11 @@ class Registry {
 
   size_t size() const;
   // Runs with series that are being streamed, by name, and how many.
-  std::map<std::string, uint32_t> open_runs() const;
+  struct OpenRun {
+    uint32_t series = 0;
+    uint32_t lost = 0;
+  };
+  std::map<std::string, OpenRun> open_runs() const;
 
  private:
   Services& services_;

@@ -57,6 +57,7 @@ std::optional<uint64_t> Series::attach(uint32_t rank_index, const SeriesSpec& sp
   }
   if (rank->owner != 0) ++services_.counters.taken_over_streams;
   rank->owner = session;
+  rank->connected = true;
   ++sessions_;
   used_ = true;
   return rank->next_sequence();
@@ -72,9 +73,13 @@ void Series::detach(uint32_t index, uint64_t session) {
     const bool empty = rank.checksums.empty() && !rank.accumulator && !rank.upload && !rank.closed;
     if (empty && !rank.state) rank.memory.release();
   }
+  const bool gone = rank.owner == 0;
   const std::lock_guard lock(mutex_);
   --sessions_;
   last_used_ = std::chrono::steady_clock::now();
+  if (!gone) return;
+  rank.connected = false;
+  rank.last_seen = last_used_;
 }
 
 Rank* Series::find_rank(uint32_t rank) {

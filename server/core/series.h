@@ -23,6 +23,24 @@
 
 namespace ncscope::server {
 
+// How far a series has come.
+struct SeriesStatus {
+  enum class State { kStreaming, kComplete, kReporting, kLost };
+  struct Missing {
+    uint32_t rank = 0;
+    bool connected = false;
+    uint64_t batches = 0;
+    std::chrono::steady_clock::duration absence{};  // since it was streamed, or the series began
+    std::string broken;                             // why its state was lost, if it was
+  };
+  State state = State::kStreaming;
+  uint32_t closed = 0;
+  std::vector<Missing> missing;  // ranks that have not closed
+
+  // Which ranks are lost, for people; empty unless the state is kLost.
+  std::string lost_text(std::chrono::milliseconds lease) const;
+};
+
 // Thread-safe. Locks are taken in this order: Rank::mutex, mutex_, those of the services.
 class Series {
  public:
@@ -79,6 +97,11 @@ class Series {
   // host and gives back the rest of its memory of `budget`. True if that was some.
   bool free_accumulators(const MemoryBudget& budget);
 
+  SeriesStatus status() const;
+  // Closes the ranks that have not closed, with what they have sent, and marks the report partial.
+  // Throws FailedPrecondition while one of them is being streamed, or where no sample has come.
+  void close_missing();
+
   // Whether a report may come by itself: no state of a rank was lost, and there is a session, or
   // was one within `absence`, or the report is being made.
   bool is_alive(std::chrono::steady_clock::duration absence) const;
@@ -123,6 +146,8 @@ class Series {
   uint64_t log_record(Rank& rank, uint32_t index, RecordType type, const BodyParts& body);
   void log_open(Rank& rank, uint32_t index);
   uint64_t log_state(Rank& rank, uint32_t index, const StatisticsBundle& bundle, uint32_t digest);
+  void close_rank(Rank& rank, uint32_t index, bool partial);
+  void require_partial();
   // `classifier` is of a state; it is taken only if nothing refuses the rank's end.
   void mark_closed(Rank& rank, uint32_t index, uint64_t samples, bool partial,
                    std::optional<Classifier> classifier = std::nullopt);
@@ -176,6 +201,7 @@ class Series {
   uint32_t sessions_ = 0;
   bool used_ = false;    // a rank has opened or closed
   bool broken_ = false;  // the state of a rank was lost
+  const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point last_used_;
   bool held_ = false;
   std::chrono::steady_clock::time_point complete_since_;  // all ranks have closed

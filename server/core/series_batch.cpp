@@ -90,6 +90,7 @@ uint64_t Series::add_batch(uint32_t index, uint64_t session, const IncomingBatch
   if (rank.log && rank.log->size() == 0) log_open(rank, index);
   apply(rank, batch, checksum);
   rank.checksums.push_back(checksum);
+  rank.received = next + 1;
   failpoint("batch.applied");
   if (rank.log) rank.log->commit(next);
   return next;
@@ -134,8 +135,8 @@ void Series::accumulate(Rank& rank, const Batch& batch, const Dropped& dropped) 
       throw;  // no device computes any more, so nothing is made of the sums
     } catch (const std::exception& error) {
       // Part of the batch may be in the sums: nothing that is right can be made of them.
-      rank.broken = error.what();
       const std::lock_guard lock(mutex_);
+      rank.broken = error.what();
       broken_ = true;
       throw;
     }

@@ -39,7 +39,11 @@ void Series::close(uint32_t index, uint64_t session, uint64_t batches, bool part
   }
   if (rank.closed) return;
   if (rank.upload) rank.upload->check_complete();
-  const SmallBody body(CloseRecord{batches, partial});
+  close_rank(rank, index, partial);
+}
+
+void Series::close_rank(Rank& rank, uint32_t index, bool partial) {
+  const SmallBody body(CloseRecord{rank.next_sequence(), partial});
   const uint64_t before = log_record(rank, index, RecordType::kClose, body.parts());
   try {
     failpoint("close.logged");

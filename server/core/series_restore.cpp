@@ -28,6 +28,8 @@ void Series::restore() {
       if (classifier_.confirm_digest(index, record.array, record.digest)) continue;
       Rank& rank = rank_at(index);
       const std::lock_guard lock(rank.mutex);
+      const std::lock_guard series_lock(mutex_);
+      broken_ = true;
       rank.broken = "the classifier that it has sent is damaged in the log of another rank";
       spdlog::error("rank {} is lost: {}: {}", index, rank.broken, describe(key_));
     }
@@ -142,6 +144,7 @@ void Series::replay_batch(Rank& rank, uint64_t place, const BatchRecord& record)
   accumulate(rank, record.batch, record.dropped);
   rank.samples.found(place, record.batch);
   rank.checksums.push_back(record.checksum);
+  rank.received = record.sequence + 1;
   ++(record.batch.predictions != nullptr ? batches_with_predictions_
                                          : batches_without_predictions_);
   ++services_.counters.replayed_batches;

@@ -49,6 +49,16 @@ Status Service::WatchReports(ServerContext* context, const v1::WatchReportsReque
   });
 }
 
+Status Service::ListSeries(ServerContext* /*context*/, const v1::ListSeriesRequest* request,
+                           v1::ListSeriesResponse* response) {
+  return guarded([&] { *response = engine_.list_series(*request); });
+}
+
+Status Service::ReportPartial(ServerContext* /*context*/, const v1::ReportPartialRequest* request,
+                              v1::ReportPartialResponse* response) {
+  return guarded([&] { *response = engine_.report_partial(*request); });
+}
+
 Status Service::DeleteRun(ServerContext* /*context*/, const v1::DeleteRunRequest* request,
                           v1::DeleteRunResponse* response) {
   return guarded([&] { *response = engine_.delete_run(*request); });

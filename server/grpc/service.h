@@ -35,6 +35,10 @@ class Service final : public StreamService {
                            v1::ListReportsResponse* response) override;
   grpc::Status WatchReports(grpc::ServerContext* context, const v1::WatchReportsRequest* request,
                             grpc::ServerWriter<v1::WatchReportsResponse>* writer) override;
+  grpc::Status ListSeries(grpc::ServerContext* context, const v1::ListSeriesRequest* request,
+                          v1::ListSeriesResponse* response) override;
+  grpc::Status ReportPartial(grpc::ServerContext* context, const v1::ReportPartialRequest* request,
+                             v1::ReportPartialResponse* response) override;
   grpc::Status DeleteRun(grpc::ServerContext* context, const v1::DeleteRunRequest* request,
                          v1::DeleteRunResponse* response) override;
   grpc::Status GetStatistics(grpc::ServerContext* context, const v1::GetStatisticsRequest* request,

@@ -62,6 +62,11 @@ std::string metrics_text(Engine& engine) {
   list.gauge("ncscope_held_series",
              "Of those, complete ones that wait for the train split, or for another try.",
              number(engine.held()));
+  uint32_t lost = 0;
+  for (const auto& [run, open] : engine.registry().open_runs()) lost += open.lost;
+  list.gauge("ncscope_lost_series",
+             "Of those, ones with a rank that has not closed and was not heard of for the lease.",
+             lost);
   list.gauge("ncscope_active_streams", "Streams and states that are being received.",
              number(engine.active()));
   list.gauge("ncscope_state_memory_bytes",

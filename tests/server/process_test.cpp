@@ -1,6 +1,7 @@
 // The real program: what it survives, how it ends, what it says.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <httplib.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -192,6 +193,69 @@ TEST_F(ProcessTest, AFullDiskRefusesTheBatchAndLosesNothing) {
   const auto closed = call.close(taken);
   ASSERT_TRUE(closed && closed->has_report());
   EXPECT_EQ(difference(local_report(samples.slice(0, taken * 100)), closed->report(), 1e-15), "");
+}
+
+// The value of a metric, by name.
+double metric(const std::string& http, const std::string& name) {
+  const auto page = httplib::Client("http://" + http).Get("/metrics");
+  EXPECT_TRUE(page);
+  const size_t place = page ? page->body.find("\n" + name + " ") : std::string::npos;
+  EXPECT_NE(place, std::string::npos) << name;
+  return place == std::string::npos ? -1 : std::stod(page->body.substr(place + name.size() + 2));
+}
+
+TEST_F(ProcessTest, ALogThatTakesNothingRaisesAnAlarmUntilItDoes) {
+  ServerProcess process(folder_.path(), ServerProcess::serving(folder_.path()),
+                        {"NCSCOPE_FAILPOINTS=log.write=enospc@4"});
+  const auto stub = connect(process.grpc_address());
+  const std::string http = process.http_address();
+  const Samples samples = make_samples(600, 10, 3, DType::kFloat32, 1);
+  const auto batches = batches_of(samples, 100);
+  {
+    StreamCall call(*stub);
+    ASSERT_TRUE(call.open(open_for(samples)));
+    ASSERT_TRUE(call.batch(batches[0]));  // the opening and a batch are two records
+    ASSERT_TRUE(call.batch(batches[1]));
+    EXPECT_EQ(metric(http, "ncscope_log_failing"), 0);
+    EXPECT_FALSE(call.batch(batches[2]));
+    expect_status(call.finish(), grpc::RESOURCE_EXHAUSTED, {"No space left", "make room"});
+  }
+  EXPECT_EQ(metric(http, "ncscope_log_failing"), 1);
+  // Others are served meanwhile, and this one goes on once there is room.
+  StreamCall call(*stub);
+  const auto opened = call.open(open_for(samples));
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(opened->next_sequence(), 2u);
+  for (size_t i = 2; i < batches.size(); ++i) ASSERT_TRUE(call.batch(batches[i]));
+  EXPECT_EQ(metric(http, "ncscope_log_failing"), 0);
+  EXPECT_EQ(metric(http, "ncscope_log_failures_total"), 1);
+  for (const auto& chunk : chunks_of(*samples.classifier, 1000)) call.chunk(chunk);
+  const auto closed = call.close(batches.size());
+  ASSERT_TRUE(closed && closed->has_report());
+  EXPECT_EQ(difference(local_report(samples), closed->report(), 1e-15), "");
+}
+
+// After a sync that failed, what the disk holds is not known: the rank must be streamed anew.
+TEST_F(ProcessTest, ALogThatCouldNotBeSyncedIsNotTrusted) {
+  ServerProcess process(folder_.path(), ServerProcess::serving(folder_.path()),
+                        {"NCSCOPE_FAILPOINTS=log.sync=eio@1"});
+  const auto stub = connect(process.grpc_address());
+  const Samples samples = make_samples(100, 10, 3, DType::kFloat32, 1);
+  {
+    StreamCall call(*stub);
+    ASSERT_TRUE(call.open(open_for(samples)));
+    ASSERT_TRUE(call.batch(batch_of(samples, 0, 0, 100)));
+    EXPECT_FALSE(call.close(1));
+    const grpc::Status status = call.finish();
+    EXPECT_TRUE(status.error_code() == grpc::FAILED_PRECONDITION ||
+                status.error_code() == grpc::RESOURCE_EXHAUSTED);
+    EXPECT_THAT(status.error_message(), HasSubstr("open a higher attempt"));
+  }
+  v1::Open again = open_for(samples);
+  again.set_attempt(1);
+  const auto closed = stream_all(*stub, again, samples, 50);
+  ASSERT_TRUE(closed && closed->has_report());
+  EXPECT_EQ(difference(local_report(samples), closed->report(), 1e-15), "");
 }
 
 TEST_F(ProcessTest, SaysInOneLineWhyItCannotServe) {

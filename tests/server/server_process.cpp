@@ -65,6 +65,16 @@ std::string ServerProcess::grpc_address() {
   throw std::runtime_error("ncscope-server does not serve: " + output());
 }
 
+std::string ServerProcess::http_address() const {
+  std::ifstream ports(folder_ / "ports");
+  std::string name;
+  std::string address;
+  while (ports >> name >> address) {
+    if (name == "http") return address;
+  }
+  throw std::runtime_error("ncscope-server names no HTTP address");
+}
+
 void ServerProcess::signal(int number) {
   if (running_) ::kill(pid_, number);
 }

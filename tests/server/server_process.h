@@ -25,6 +25,8 @@ class ServerProcess {
 
   // Waits for the port file of serving(); the address of gRPC.
   std::string grpc_address();
+  // The address of HTTP; after grpc_address().
+  std::string http_address() const;
   void signal(int number);
   // Waits for the end; the exit status, or minus the signal that ended it: SIGKILL, by us, where it
   // serves on for a minute.

@@ -2,11 +2,11 @@
 
     crash.py [--kills N] [--seed S] [--durability fsync|os] [--failpoints [--once]]
 
-Several runs are streamed at once, each of several ranks, by processes of their own. Whatever dies is
-started again. At the end of each round every report must equal that of an undisturbed server to the
-last bit, and no batch that was acknowledged may be asked for again (worker.py looks). --failpoints
-goes through the places that the server's code names instead (server/log/failpoint.h), and kills
-it at each of them: when it comes there first, and, without --once, also second and fifth.
+Several runs are streamed at once, each of several ranks, by processes of their own. Whatever dies
+is started again. At the end of each round every report must equal that of an undisturbed server to
+the last bit, and no batch that was acknowledged may be asked for again (worker.py looks).
+--failpoints goes through the places that the server's code names instead (server/log/failpoint.h),
+and kills it at each of them: when it comes there first, and, without --once, second and fifth.
 """
 
 import argparse
@@ -28,11 +28,29 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVER = Path(os.environ.get("NCSCOPE_SERVER_BIN", ROOT / "build" / "bin" / "ncscope-server"))
 # Series of a round: run, split, ranks. "test" waits for "train" of its run.
 SERIES = [("a", "train", 3), ("b", "train", 2), ("b", "test", 2), ("c", "train", 1)]
-FAILPOINTS = """
-    log.create log.write log.write.half log.enter log.sync log.synced log.remove log.renamed
-    log.removed batch.logged batch.applied classifier.taken close.logged close.marked
-    report.computed report.state_stored report.committed report.published
-""".split()
+FAILPOINTS = [
+    "log.create",
+    "log.write",
+    "log.write.half",
+    "log.enter",
+    "log.sync",
+    "log.synced",
+    "log.remove",
+    "log.renamed",
+    "log.removed",
+    "batch.logged",
+    "batch.applied",
+    "classifier.taken",
+    "close.logged",
+    "close.marked",
+    "report.computed",
+    "report.state_stored",
+    "report.committed",
+    "report.published",
+]
+
+
+STARTED = []  # processes, to be ended with this one
 
 
 class Server:
@@ -54,6 +72,7 @@ class Server:
         command += ["--durability", self.durability]
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        STARTED.append(self.process)
         deadline = time.monotonic() + 60
         while not (ports.exists() and ports.read_text().endswith("\n")):
             if self.process.poll() is not None:
@@ -62,8 +81,9 @@ class Server:
                 raise SystemExit(f"the server does not start:\n{self.log()}")
             time.sleep(0.005)
         address = ports.read_text().split("grpc ")[1].split()[0]
-        self.listen = address
-        self.address_file.write_text(address, encoding="utf-8")
+        if self.listen != address:  # the first time: later workers read it all the while
+            self.listen = address
+            self.address_file.write_text(address, encoding="utf-8")
         return True
 
     def kill(self):
@@ -123,6 +143,7 @@ class Round:
             command += [self.server.address_file, self.notes, *map(str, task)]
             process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
             self.running[task] = process
+            STARTED.append(process)
 
     def collect(self):
         """Notes which workers have ended; those that did not finish are started again."""
@@ -155,7 +176,9 @@ def check_equal(expected, got, log):
     for series, report in expected.items():
         if report == got[series]:
             continue
-        fields = [k for k in report.keys() | got[series].keys() if report.get(k) != got[series].get(k)]
+        fields = [
+            k for k in report.keys() | got[series].keys() if report.get(k) != got[series].get(k)
+        ]
         for field in fields:
             print(series, field, json.dumps(report.get(field)), json.dumps(got[series].get(field)))
         raise SystemExit(f"the report of {series} is another one\n{log}")
@@ -184,7 +207,9 @@ def disturbed_round(server, folder, name, generator, kills_left, failpoint=None)
         one.collect()
         if server.process.poll() is not None:  # at its failpoint
             if server.process.returncode != -signal.SIGKILL:
-                raise SystemExit(f"the server ended with {server.process.returncode}\n{server.log()}")
+                raise SystemExit(
+                    f"the server ended with {server.process.returncode}\n{server.log()}"
+                )
             kills += 1
             while not server.start():
                 kills += 1
@@ -210,13 +235,13 @@ def crash(folder, options):
     server.start()
     kills = rounds = 0
     while kills < options.kills:
-        more, got = disturbed_round(
-            server, folder, f"r{rounds}", generator, options.kills - kills
-        )
+        more, got = disturbed_round(server, folder, f"r{rounds}", generator, options.kills - kills)
         check_equal(expected, got, server.log())
         kills += more
         rounds += 1
-        print(f"{kills} kills, {rounds} rounds of {len(SERIES)} epochs: all reports equal", flush=True)
+        print(
+            f"{kills} kills, {rounds} rounds of {len(SERIES)} epochs: all reports equal", flush=True
+        )
     server.stop()
     left = list((folder / "server" / "data" / "log").iterdir())
     if left:
@@ -235,7 +260,10 @@ def failpoints(folder, options):
             name = f"{point}{at}".replace(".", "_")
             kills, got = disturbed_round(server, folder, name, generator, 0, point)
             check_equal(expected, got, server.log())
-            print(f"{point}@{at}: {'killed' if kills else 'not reached'}, all reports equal", flush=True)
+            print(
+                f"{point}@{at}: {'killed' if kills else 'not reached'}, all reports equal",
+                flush=True,
+            )
             if kills == 0 and at == 1:
                 raise SystemExit(f"the server never came to {point}")
             server.stop()
@@ -250,7 +278,13 @@ def main():
     parser.add_argument("--once", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR", "/var/tmp")) as place:
-        (failpoints if options.failpoints else crash)(Path(place), options)
+        try:
+            (failpoints if options.failpoints else crash)(Path(place), options)
+        finally:
+            for process in STARTED:
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
 
 
 if __name__ == "__main__":

@@ -107,7 +107,9 @@ def stream(channel, notes, run, split, rank, world):
     call = method(iter(requests.get, None), timeout=120)
     opened = next(call).opened
     if opened.next_sequence < acknowledged:
-        sys.exit(f"LOST: {acknowledged} batches were acknowledged, {opened.next_sequence} are there")
+        sys.exit(
+            f"LOST: {acknowledged} batches were acknowledged, {opened.next_sequence} are there"
+        )
     if opened.next_sequence > BATCHES:
         sys.exit(f"LOST: {opened.next_sequence} batches are there of {BATCHES}")
     generator = random.Random()

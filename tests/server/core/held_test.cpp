@@ -157,7 +157,7 @@ class AbsentTrainTest : public CoreTest {
  protected:
   static server::Limits limits() {
     server::Limits limits;
-    limits.train_absence = std::chrono::milliseconds(0);
+    limits.lease = std::chrono::milliseconds(0);
     return limits;
   }
   AbsentTrainTest() : CoreTest(limits()) {}

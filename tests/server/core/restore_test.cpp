@@ -188,7 +188,7 @@ TEST_F(RestoreTest, WhatWasCompleteIsReportedWithoutBeingAsked) {
   session->add_batch(incoming(batch_of(all, 0, 0, all.rows()), *session));
   EXPECT_FALSE(send_rest(test, all, 40).report);
   stop();
-  limits_.train_absence = std::chrono::milliseconds(1);  // nobody streams train any more
+  limits_.lease = std::chrono::milliseconds(1);  // nobody streams train any more
   start();
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
   while (logs().size() != 1 && std::chrono::steady_clock::now() < deadline) {
