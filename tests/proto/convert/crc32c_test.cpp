@@ -33,6 +33,26 @@ TEST(Crc32c, PortableAndHardwareAgreeAtEveryLengthAndAlignment) {
   }
 }
 
+TEST(Crc32c, PortableAndHardwareAgreeAroundTheLengthsOfLanes) {
+  std::string bytes(40'000, '\0');
+  uint32_t state = 1;
+  for (char& byte : bytes) byte = static_cast<char>((state = state * 1664525 + 1013904223) >> 24);
+  for (const size_t lanes : {384, 768, 3072, 6144, 9216, 12'288, 36'864}) {
+    for (size_t length = lanes - 9; length <= lanes + 9; ++length) {
+      for (const size_t start : {0, 1, 7}) {
+        ASSERT_EQ(crc32c(bytes.data() + start, length, 17),
+                  crc32c_portable(bytes.data() + start, length, 17))
+            << start << " " << length;
+      }
+    }
+  }
+}
+
+TEST(Crc32c, PortableGivesTheVectorsOfTheStandard) {
+  EXPECT_EQ(crc32c_portable("123456789", 9), 0xe3069283u);
+  EXPECT_EQ(crc32c_portable(std::string(32, '\0').data(), 32), 0x8a9136aau);
+}
+
 TEST(Crc32c, ContinuesFromWhatCameBefore) {
   const std::string bytes = "features and labels";
   for (size_t cut = 0; cut <= bytes.size(); ++cut) {
