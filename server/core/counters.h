@@ -6,6 +6,14 @@
 
 namespace ncscope::server {
 
+// Of a transport. The last three say how it is now.
+struct ReceiveCounters {
+  std::atomic<uint64_t> bytes{0};               // of messages of streams
+  std::atomic<uint64_t> waiting_streams{0};     // for memory
+  std::atomic<uint64_t> memory_bytes{0};        // of what waits to be applied
+  std::atomic<uint64_t> memory_limit_bytes{0};  // bound of that
+};
+
 struct Counters {
   std::atomic<uint64_t> batches{0};              // applied
   std::atomic<uint64_t> duplicate_batches{0};    // acknowledged, not applied again
@@ -17,6 +25,7 @@ struct Counters {
   std::atomic<uint64_t> report_failures{0};      // attempts to compute one that threw
   std::atomic<uint64_t> report_microseconds{0};  // spent on those computed
   std::atomic<uint64_t> taken_over_streams{0};   // by a newer stream of the same rank
+  ReceiveCounters receive;
 };
 
 }  // namespace ncscope::server

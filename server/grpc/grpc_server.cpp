@@ -7,10 +7,13 @@
 #include <grpcpp/resource_quota.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <mutex>
+#include <utility>
 
 #include "server/core/errors.h"
 #include "server/grpc/service.h"
+#include "server/grpc/stream_server.h"
 
 namespace ncscope::server {
 namespace {
@@ -38,39 +41,61 @@ void add_keepalive(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
 }
 
+// Samples hardly compress, and what they expand to would be bounded by nothing.
+void refuse_compression(grpc::ServerBuilder& builder) {
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+}
+
+// What gRPC itself holds: messages on their way, which it takes off the network before anybody asks
+// for them. Where it is too little, gRPC ends streams.
+void bound_resources(grpc::ServerBuilder& builder, const GrpcOptions& options) {
+  constexpr size_t kLeast = size_t{512} << 20;
+  grpc::ResourceQuota quota("ncscope-server");
+  quota.Resize(std::max(kLeast, 2 * options.receive_memory_bytes + 4 * options.max_message_bytes));
+  // A call but Stream holds a thread while it lasts.
+  quota.SetMaxThreads(options.max_threads);
+  builder.SetResourceQuota(quota);
+}
+
 }  // namespace
 
-GrpcServer::GrpcServer(Engine& engine, const GrpcOptions& options)
-    : service_(std::make_unique<Service>(engine, options.max_message_bytes)) {
-  start(options);
+GrpcServer::GrpcServer(Engine& engine, const GrpcOptions& options) {
+  start(std::make_unique<Service>(engine), engine, options, engine.services().counters.receive);
 }
 
-GrpcServer::GrpcServer(SessionSource& sessions, const GrpcOptions& options)
-    : service_(std::make_unique<StreamService>(sessions, options.max_message_bytes)) {
-  start(options);
+GrpcServer::GrpcServer(SessionSource& sessions, const GrpcOptions& options) {
+  start(std::make_unique<RawStreamService>(), sessions, options, counters_);
 }
 
-void GrpcServer::start(const GrpcOptions& options) {
+template <class StreamedService>
+void GrpcServer::start(std::unique_ptr<StreamedService> service, SessionSource& sessions,
+                       const GrpcOptions& options, ReceiveCounters& counters) {
   prepare_library();
   grpc::ServerBuilder builder;
   builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(), &port_);
   // Two servers on one port would each get some of the calls.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   add_keepalive(builder);
+  refuse_compression(builder);
   builder.SetMaxReceiveMessageSize(static_cast<int>(options.max_message_bytes));
-  // A call holds a thread while it lasts.
-  grpc::ResourceQuota quota("ncscope-server");
-  quota.SetMaxThreads(options.max_threads);
-  builder.SetResourceQuota(quota);
+  bound_resources(builder, options);
   builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 2);
   builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 4);
-  builder.RegisterService(service_.get());
+  builder.RegisterService(service.get());
+  const StreamOptions stream_options{.max_message_bytes = options.max_message_bytes,
+                                     .receive_memory_bytes = options.receive_memory_bytes,
+                                     .max_streams = static_cast<size_t>(options.max_threads)};
+  streams_ = std::make_unique<StreamServer>(*service, builder.AddCompletionQueue(), sessions,
+                                            stream_options, counters);
+  service_ = std::move(service);
   server_ = builder.BuildAndStart();
   if (!server_ || port_ == 0) {
     throw Error("cannot listen on " + options.address +
                 ": the port is in use, or the address is not one of this machine");
   }
+  streams_->start();
 }
 
 GrpcServer::~GrpcServer() {
@@ -84,6 +109,7 @@ void GrpcServer::set_serving(bool serving) {
 void GrpcServer::stop(std::chrono::milliseconds grace) {
   if (!server_) return;
   server_->Shutdown(std::chrono::system_clock::now() + grace);
+  streams_->stop();
   server_->Wait();
   server_.reset();
 }

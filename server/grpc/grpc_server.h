@@ -15,9 +15,11 @@ class Service;
 
 namespace ncscope::server {
 
+class StreamServer;
+
 struct GrpcOptions {
-  std::string address;  // host:port; port 0 takes a free one
-  int max_threads = 1024;
+  std::string address;     // host:port; port 0 takes a free one
+  int max_threads = 1024;  // of streams, and as many of other calls
   size_t max_message_bytes = size_t{64} << 20;
   size_t receive_memory_bytes = size_t{512} << 20;  // of batches that wait to be applied
 };
@@ -38,9 +40,13 @@ class GrpcServer {
   void stop(std::chrono::milliseconds grace);
 
  private:
-  void start(const GrpcOptions& options);
+  template <class StreamedService>
+  void start(std::unique_ptr<StreamedService> service, SessionSource& sessions,
+             const GrpcOptions& options, ReceiveCounters& counters);
 
+  ReceiveCounters counters_;  // where there is no engine to count for
   std::unique_ptr<grpc::Service> service_;
+  std::unique_ptr<StreamServer> streams_;
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
 };

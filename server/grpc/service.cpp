@@ -2,19 +2,13 @@
 
 #include "server/core/errors.h"
 #include "server/grpc/messages.h"
+#include "server/grpc/statistics.h"
 #include "server/grpc/status.h"
-#include "server/grpc/stream.h"
 
 namespace ncscope::server {
 
 using grpc::ServerContext;
 using grpc::Status;
-
-Status StreamService::Stream(
-    ServerContext* context,
-    grpc::ServerReaderWriter<v1::StreamResponse, v1::StreamRequest>* stream) {
-  return guarded([&] { serve_stream(sessions_, max_message_bytes_, *context, *stream); });
-}
 
 Status Service::GetReport(ServerContext* context, const v1::GetReportRequest* request,
                           v1::GetReportResponse* response) {

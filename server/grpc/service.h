@@ -1,31 +1,17 @@
-// The service of the wire contract, over the engine: each handler wraps one call of it.
+// The calls of the wire contract but Stream, over the engine: each handler wraps one call of it.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
 
 #include "ncscope/v1/service.grpc.pb.h"
 #include "server/core/engine.h"
+#include "server/grpc/stream_server.h"
 
 namespace ncscope::server {
 
-class StreamService : public v1::NeuralCollapseService::Service {
+class Service final : public RawStreamService {
  public:
-  StreamService(SessionSource& sessions, size_t max_message_bytes)
-      : sessions_(sessions), max_message_bytes_(max_message_bytes) {}
-
-  grpc::Status Stream(
-      grpc::ServerContext* context,
-      grpc::ServerReaderWriter<v1::StreamResponse, v1::StreamRequest>* stream) override;
-
- private:
-  SessionSource& sessions_;
-  const size_t max_message_bytes_;
-};
-
-class Service final : public StreamService {
- public:
-  Service(Engine& engine, size_t max_message_bytes)
-      : StreamService(engine, max_message_bytes), engine_(engine) {}
+  explicit Service(Engine& engine) : engine_(engine) {}
 
   grpc::Status GetReport(grpc::ServerContext* context, const v1::GetReportRequest* request,
                          v1::GetReportResponse* response) override;

@@ -1,4 +1,4 @@
-// The calls that are streams of messages.
+// The calls that are streams of states.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -7,10 +7,6 @@
 #include "server/core/engine.h"
 
 namespace ncscope::server {
-
-// Serves one Stream call up to its Close. Throws what ends the call.
-void serve_stream(SessionSource& sessions, size_t max_message_bytes, grpc::ServerContext& context,
-                  grpc::ServerReaderWriter<v1::StreamResponse, v1::StreamRequest>& stream);
 
 // Receives one PutStatistics call.
 CloseResult receive_statistics(Engine& engine, grpc::ServerContext& context,

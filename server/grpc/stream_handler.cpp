@@ -1,0 +1,89 @@
+#include "server/grpc/stream_handler.h"
+
+#include <algorithm>
+#include <string>
+
+#include "server/core/errors.h"
+#include "server/grpc/messages.h"
+#include "server/grpc/stream_message.h"
+
+namespace ncscope::server {
+
+bool StreamHandler::handle(StreamMessage& message) {
+  if (!session_) {
+    open(message);
+    return false;
+  }
+  if (!message.is_batch()) return handle_parsed(message.parse());
+  message.admit(session_->batch_spec(), [this](size_t bytes) { return pool_.take(bytes); });
+  add_batch(message.admitted());
+  return false;
+}
+
+void StreamHandler::open(StreamMessage& message) {
+  const v1::StreamRequest request = message.parse();
+  if (!request.has_open()) {
+    throw FailedPrecondition("Stream: expected Open as the first message of a call");
+  }
+  session_ = sessions_.open(request.open());
+  v1::StreamResponse response;
+  v1::Opened& opened = *response.mutable_opened();
+  opened.set_next_sequence(session_->next_sequence());
+  opened.set_max_message_bytes(max_message_bytes_);
+  opened.set_server_version(NCSCOPE_VERSION);
+  answer_(std::move(response));
+  if (opened.next_sequence() > 0) received_ = opened.next_sequence() - 1;
+  session_->on_durable([this, session = session_.get()] {
+    const auto durable = session->durable_sequence();
+    // What is durable has been received, be it that add_batch() has not said so yet.
+    if (durable) acknowledge(std::max(received_.load(), *durable), durable);
+  });
+}
+
+bool StreamHandler::handle_parsed(const v1::StreamRequest& request) {
+  switch (request.message_case()) {
+    case v1::StreamRequest::kBatch:
+      add_batch(incoming_batch(request.batch(), session_->batch_spec()));
+      return false;
+    case v1::StreamRequest::kClassifier:
+      session_->add_classifier(incoming_part(request.classifier()));
+      return false;
+    case v1::StreamRequest::kClose: {
+      v1::StreamResponse response;
+      write_closed(session_->close(request.close().batches(), request.close().partial()),
+                   *response.mutable_closed());
+      answer_(std::move(response));
+      return true;
+    }
+    case v1::StreamRequest::kOpen:
+      throw FailedPrecondition(
+          "Stream: expected Batch, ClassifierChunk or Close, got a second"
+          " Open");
+    case v1::StreamRequest::MESSAGE_NOT_SET:
+      break;
+  }
+  throw InvalidArgument("Stream: expected Batch, ClassifierChunk or Close, got an empty message");
+}
+
+void StreamHandler::add_batch(const IncomingBatch& batch) {
+  received_ = session_->add_batch(batch);
+  acknowledge(received_, session_->durable_sequence());
+}
+
+void StreamHandler::acknowledge(uint64_t received, std::optional<uint64_t> durable) {
+  v1::StreamResponse response;
+  response.mutable_ack()->set_received_sequence(received);
+  if (durable) response.mutable_ack()->set_durable_sequence(*durable);
+  answer_(std::move(response));
+}
+
+void StreamHandler::end(bool cancelled) {
+  if (cancelled) throw Cancelled("Stream: the caller is gone");
+  if (!session_) throw FailedPrecondition("Stream: expected Open, got the end of the call");
+  throw FailedPrecondition(
+      "Stream: expected Close, got the end of the call; what came is kept, a"
+      " new call goes on at batch " +
+      std::to_string(session_->next_sequence()));
+}
+
+}  // namespace ncscope::server
