@@ -3,7 +3,6 @@
 #include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
-#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 #include <spdlog/spdlog.h>
 
@@ -12,6 +11,7 @@
 #include <utility>
 
 #include "server/core/errors.h"
+#include "server/grpc/health.h"
 #include "server/grpc/service.h"
 #include "server/grpc/stream_server.h"
 
@@ -28,7 +28,6 @@ void prepare_library() {
   static std::once_flag once;
   std::call_once(once, [] {
     gpr_set_log_function(log_grpc);
-    grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   });
 }
@@ -83,6 +82,8 @@ void GrpcServer::start(std::unique_ptr<StreamedService> service, SessionSource& 
   builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 2);
   builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 4);
+  health_ = std::make_unique<HealthService>();
+  builder.RegisterService(health_.get());
   builder.RegisterService(service.get());
   const StreamOptions stream_options{.max_message_bytes = options.max_message_bytes,
                                      .receive_memory_bytes = options.receive_memory_bytes,
@@ -102,12 +103,11 @@ GrpcServer::~GrpcServer() {
   if (server_) stop(std::chrono::milliseconds(0));
 }
 
-void GrpcServer::set_serving(bool serving) {
-  server_->GetHealthCheckService()->SetServingStatus(serving);
-}
+void GrpcServer::set_serving(bool serving) { health_->set_serving(serving); }
 
 void GrpcServer::stop(std::chrono::milliseconds grace) {
   if (!server_) return;
+  health_->stop();
   server_->Shutdown(std::chrono::system_clock::now() + grace);
   streams_->stop();
   server_->Wait();

@@ -15,6 +15,7 @@ class Service;
 
 namespace ncscope::server {
 
+class HealthService;
 class StreamServer;
 
 struct GrpcOptions {
@@ -45,6 +46,7 @@ class GrpcServer {
              const GrpcOptions& options, ReceiveCounters& counters);
 
   ReceiveCounters counters_;  // where there is no engine to count for
+  std::unique_ptr<HealthService> health_;
   std::unique_ptr<grpc::Service> service_;
   std::unique_ptr<StreamServer> streams_;
   std::unique_ptr<grpc::Server> server_;
