@@ -95,11 +95,15 @@ void add_options(CLI::App& app, ServerOptions& options, Texts& texts) {
            " folder");
   add_size("max-message", options.limits.max_message_bytes, "Largest message of a stream")
       ->check(CLI::Range(size_t{1} << 16, size_t{1} << 30));
+  add_size("receive-memory", options.limits.receive_memory_bytes,
+           "Messages of all streams that wait to be applied; beyond it trainers wait")
+      ->check(CLI::Range(size_t{1} << 16, size_t{1} << 40));
   add("max-classes", options.limits.max_classes, "Largest number of classes K");
   add("max-dim", options.limits.max_dim, "Largest feature dimension d");
   add("max-world-size", options.limits.max_world_size, "Most ranks of a series");
   add("max-open-series", options.limits.max_open_series, "Most series streamed at once");
-  add("max-threads", options.max_threads, "Most threads, of which each call takes one")
+  add("max-threads", options.max_threads,
+      "Most streams at once, and most other calls; each may take a thread")
       ->check(CLI::Range(8, 100'000));
   add("drain", texts.drain, "Seconds that open streams get to end at shutdown")
       ->check(CLI::Range(0, 86'400));

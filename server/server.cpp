@@ -39,7 +39,8 @@ Server::Server(const ServerOptions& options, const ServerHooks& hooks)
   grpc_ = std::make_unique<GrpcServer>(
       *engine_, GrpcOptions{.address = options.listen,
                             .max_threads = options.max_threads,
-                            .max_message_bytes = options.limits.max_message_bytes});
+                            .max_message_bytes = options.limits.max_message_bytes,
+                            .receive_memory_bytes = options.limits.receive_memory_bytes});
   Address address = parse_address(options.listen);
   address.port = grpc_->port();
   grpc_address_ = format_address(address);

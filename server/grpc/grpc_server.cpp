@@ -71,6 +71,7 @@ template <class StreamedService>
 void GrpcServer::start(std::unique_ptr<StreamedService> service, SessionSource& sessions,
                        const GrpcOptions& options, ReceiveCounters& counters) {
   prepare_library();
+  counting_ = &counters;
   grpc::ServerBuilder builder;
   builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(), &port_);
   // Two servers on one port would each get some of the calls.

@@ -34,6 +34,7 @@ class GrpcServer {
   ~GrpcServer();
 
   int port() const { return port_; }
+  const ReceiveCounters& counters() const { return *counting_; }
   // What grpc.health.v1 answers: SERVING or NOT_SERVING.
   void set_serving(bool serving);
   // Takes no more calls, waits for those in progress up to `grace`, then cancels them. Returns when
@@ -46,6 +47,7 @@ class GrpcServer {
              const GrpcOptions& options, ReceiveCounters& counters);
 
   ReceiveCounters counters_;  // where there is no engine to count for
+  ReceiveCounters* counting_ = &counters_;
   std::unique_ptr<HealthService> health_;
   std::unique_ptr<grpc::Service> service_;
   std::unique_ptr<StreamServer> streams_;

@@ -31,13 +31,19 @@ void merge(const v1::Ack& newer, v1::Ack& ack) {
 class StreamCall::Lock {
  public:
   explicit Lock(StreamCall& call) : call_(call), lock_(call.mutex_) {}
-  void drop(std::unique_ptr<StreamMessage> message) { dropped_.push_back(std::move(message)); }
-  void event_ended() {
-    if (--call_.outstanding_ == 0) last_ = std::move(call_.self_);
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+  // Others may have begun meanwhile.
+  ~Lock() {
+    call_.outstanding_ -= ended_events_;
+    if (call_.outstanding_ == 0) last_ = std::move(call_.self_);
   }
+  void drop(std::unique_ptr<StreamMessage> message) { dropped_.push_back(std::move(message)); }
+  void event_ended() { ++ended_events_; }
 
  private:
   StreamCall& call_;
+  size_t ended_events_ = 0;
   std::vector<std::unique_ptr<StreamMessage>> dropped_;
   std::shared_ptr<StreamCall> last_;
   std::unique_lock<std::mutex> lock_;

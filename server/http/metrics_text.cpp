@@ -50,6 +50,8 @@ std::string metrics_text(Engine& engine) {
   list.counter("ncscope_samples_total", "Samples applied.", number(counters.samples));
   list.counter("ncscope_sample_bytes_total", "Bytes of the batches applied.",
                number(counters.sample_bytes));
+  list.counter("ncscope_received_bytes_total", "Bytes of messages of streams.",
+               number(counters.receive.bytes));
   list.counter("ncscope_reports_total", "Reports computed.", number(counters.reports));
   list.counter("ncscope_report_failures_total", "Reports that could not be computed.",
                number(counters.report_failures));
@@ -69,6 +71,13 @@ std::string metrics_text(Engine& engine) {
              lost);
   list.gauge("ncscope_active_streams", "Streams and states that are being received.",
              number(engine.active()));
+  list.gauge("ncscope_waiting_streams",
+             "Of those, streams whose next message waits for room in receive memory.",
+             number(counters.receive.waiting_streams));
+  list.gauge("ncscope_receive_memory_bytes", "Messages that wait to be applied.",
+             number(counters.receive.memory_bytes));
+  list.gauge("ncscope_receive_memory_limit_bytes", "Bound of that.",
+             number(counters.receive.memory_limit_bytes));
   list.gauge("ncscope_state_memory_bytes",
              "Budget in use by classifiers, states and, on cpu, accumulators.",
              number(services.memory.used()));
