@@ -2,12 +2,14 @@
 // files of tests/client.
 #include <cstdio>
 #include <exception>
+#include <random>
 #include <string>
 
 #include "client/measure/local.h"
 #include "kernels/backend.h"
 #include "proto/convert/statistics_file.h"
 #include "tests/client/malformed_files.h"
+#include "tests/server/receive/batch_messages.h"
 #include "tests/support/arrays.h"
 
 namespace ncscope::testing {
@@ -55,8 +57,17 @@ void write_ncstats_seeds(const std::filesystem::path& folder, const std::filesys
   }
 }
 
+// The first byte says how a message is cut.
+void write_message_seeds(const std::filesystem::path& folder) {
+  std::mt19937 random(1);
+  for (int i = 0; i < 200; ++i) {
+    write_file(folder / std::to_string(i),
+               std::string(1, static_cast<char>(i)) + random_batch_message(random));
+  }
+}
+
 void write_corpus(const std::filesystem::path& folder) {
-  for (const char* target : {"npy_header", "npy", "npz", "ncstats"}) {
+  for (const char* target : {"npy_header", "npy", "npz", "ncstats", "batch_fields"}) {
     std::filesystem::create_directories(folder / target);
   }
   for (const auto& [name, bytes] : right_npy_files()) {
@@ -68,6 +79,7 @@ void write_corpus(const std::filesystem::path& folder) {
     write_file(folder / "npy_header" / ("bad_" + file.name), dictionary_of(file.bytes));
   }
   write_npz_seeds(folder / "npz");
+  write_message_seeds(folder / "batch_fields");
   write_ncstats_seeds(folder / "ncstats", folder / "npz");
 }
 
