@@ -191,7 +191,7 @@ void LogFile::commit(uint64_t sequence) {
   if (logs().syncs()) {
     logs().request_sync(shared_from_this());
   } else {
-    advance(size());  // the kernel has it
+    advance(size(), false);  // the kernel has it, and whoever commits asks by himself
   }
 }
 
@@ -253,10 +253,10 @@ void LogFile::sync() noexcept {
     const std::lock_guard lock(mutex_);
     entered_ = true;
   }
-  advance(target);
+  advance(target, true);
 }
 
-void LogFile::advance(uint64_t synced) {
+void LogFile::advance(uint64_t synced, bool tell) {
   bool risen = false;
   {
     const std::lock_guard lock(mutex_);
@@ -268,7 +268,7 @@ void LogFile::advance(uint64_t synced) {
     }
     changed_.notify_all();
   }
-  if (!risen) return;
+  if (!risen || !tell) return;
   const std::lock_guard lock(callback_mutex_);
   if (callback_) callback_();
 }

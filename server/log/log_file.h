@@ -49,8 +49,8 @@ class LogFile : public std::enable_shared_from_this<LogFile> {
   void wait_durable();
   // The highest batch that is safe from what --durability promises.
   std::optional<uint64_t> durable_sequence() const;
-  // `changed` is called whenever that has risen, by whatever thread; it may call
-  // durable_sequence(). It takes the place of another owner's.
+  // `changed` is called whenever that has risen later than within commit(), by whatever thread; it
+  // may call durable_sequence(). It takes the place of another owner's.
   void on_durable(uint64_t owner, std::function<void()> changed);
   // Ends that, unless another owner's took its place: no call is under way when this returns.
   void end_on_durable(uint64_t owner);
@@ -65,7 +65,7 @@ class LogFile : public std::enable_shared_from_this<LogFile> {
   EpochLogs& logs() const;
   void write_record(const RecordHeader& header, const BodyParts& body, uint64_t place) const;
   void require_good() const;  // under mutex_
-  void advance(uint64_t synced);
+  void advance(uint64_t synced, bool tell);
 
   // Closed by the last one who uses it: a sync may be under way when the log goes.
   struct Descriptor {

@@ -237,7 +237,7 @@ TEST_F(ProcessTest, ALogThatTakesNothingRaisesAnAlarmUntilItDoes) {
 
 // After a sync that failed, what the disk holds is not known: the rank must be streamed anew.
 TEST_F(ProcessTest, ALogThatCouldNotBeSyncedIsNotTrusted) {
-  ServerProcess process(folder_.path(), ServerProcess::serving(folder_.path()),
+  ServerProcess process(folder_.path(), with({"--durability", "fsync"}),
                         {"NCSCOPE_FAILPOINTS=log.sync=eio@1"});
   const auto stub = connect(process.grpc_address());
   const Samples samples = make_samples(100, 10, 3, DType::kFloat32, 1);

@@ -22,7 +22,7 @@ ServerProcess::ServerProcess(const std::filesystem::path& folder,
     : folder_(folder) {
   std::filesystem::remove(folder_ / "ports");
   std::string command = shell_prefix.empty() ? "" : shell_prefix + "; ";
-  command += "exec env ";
+  command += "exec env NCSCOPE_DURABILITY=os ";  // unless a test says otherwise: see test_options()
   for (const std::string& variable : environment) command += "'" + variable + "' ";
   command += NCSCOPE_SERVER_BINARY;
   for (const std::string& argument : arguments) command += " '" + argument + "'";
