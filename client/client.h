@@ -58,6 +58,14 @@ class Client {
   // Every run, most recently reported first.
   std::vector<v1::ListRunsResponse::Run> runs();
 
+  // What is being streamed, of one run or, where empty, of all.
+  v1::ListSeriesResponse series(const std::string& run = "");
+
+  // Reports an epoch without the ranks that have not closed. Nothing where the report waits for
+  // that of the train split. Throws ServerError NOT_FOUND, FAILED_PRECONDITION while one of them is
+  // being streamed.
+  std::optional<v1::Report> report_partial(const v1::SeriesKey& key);
+
   // Hands every report that `query` asks for to `take`, by epoch, split and layer; paging fields
   // of the query are ignored.
   void reports(v1::ListReportsRequest query, const std::function<void(const v1::Report&)>& take);

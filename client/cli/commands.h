@@ -12,6 +12,8 @@ void add_runs_command(Context& context);
 void add_show_command(Context& context);
 void add_watch_command(Context& context);
 void add_export_command(Context& context);
+void add_series_command(Context& context);
+void add_finish_command(Context& context);
 void add_delete_command(Context& context);
 void add_doctor_command(Context& context);
 

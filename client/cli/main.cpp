@@ -31,6 +31,8 @@ void add_commands(Context& context) {
   add_show_command(context);
   add_watch_command(context);
   add_export_command(context);
+  add_series_command(context);
+  add_finish_command(context);
   add_delete_command(context);
   add_doctor_command(context);
 }

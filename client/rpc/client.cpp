@@ -81,6 +81,26 @@ void Client::watch(const v1::WatchReportsRequest& request,
   connection_->check(reader->Finish());
 }
 
+v1::ListSeriesResponse Client::series(const std::string& run) {
+  grpc::ClientContext context;
+  connection_->set_deadline(context);
+  v1::ListSeriesRequest request;
+  request.set_run(run);
+  v1::ListSeriesResponse response;
+  connection_->check(connection_->stub().ListSeries(&context, request, &response));
+  return response;
+}
+
+std::optional<v1::Report> Client::report_partial(const v1::SeriesKey& key) {
+  grpc::ClientContext context;  // without a deadline: a report may take its time
+  v1::ReportPartialRequest request;
+  *request.mutable_key() = key;
+  v1::ReportPartialResponse response;
+  connection_->check(connection_->stub().ReportPartial(&context, request, &response));
+  if (!response.has_report()) return std::nullopt;
+  return std::move(*response.mutable_report());
+}
+
 uint64_t Client::delete_run(const std::string& run) {
   grpc::ClientContext context;
   connection_->set_deadline(context);

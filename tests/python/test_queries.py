@@ -139,3 +139,17 @@ def test_the_report_of_one_attempt(client, run_name):
         client.report(run_name, 0, attempt=1, wait=True)
     with pytest.raises(errors.InvalidArgument, match="attempt"):
         client.report(run_name, 0, attempt=-1)
+
+
+def test_an_epoch_without_a_rank_is_listed_and_reported_in_part(client, run_name):
+    with client.stream(run_name, 0, num_classes=DATA.num_classes, rank=0, world_size=2) as stream_:
+        stream_.add(DATA.features, DATA.labels)
+    (series,) = client.series(run_name).series
+    assert (series.closed_ranks, series.world_size) == (1, 2)
+    assert [(rank.rank, rank.connected) for rank in series.missing] == [(1, False)]
+    report = client.report_partial(run_name, 0)
+    assert report.partial
+    assert report.data.samples == len(DATA.labels)
+    assert not client.series(run_name).series
+    with pytest.raises(errors.NotFound):
+        client.report_partial(run_name, 0)

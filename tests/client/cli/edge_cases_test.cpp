@@ -39,8 +39,7 @@ class CliEdgeCase : public ::testing::Test {
 TEST_F(CliEdgeCase, NonfiniteFeatureIsRefusedNamingRowAndColumn) {
   for (const float value : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
     set_.features[7] = value;
-    expect_refusal(run_cli({"report", set_.write(folder_)}), 1,
-                   "row 3, column 1: expected finite");
+    expect_refusal(run_cli({"report", set_.write(folder_)}), 1, "row 3, column 1: expected finite");
   }
 }
 

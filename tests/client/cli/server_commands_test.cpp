@@ -1,12 +1,15 @@
 // Commands that ask a server, against the real one.
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
+#include "client/client.h"
 #include "client/output/csv.h"
 #include "proto/convert/report.h"
 #include "tests/client/cli/cli.h"
 
 namespace ncscope::testing {
 namespace {
+
+using ::testing::HasSubstr;
 
 // One server for all tests of this file; each test has runs of its own.
 class CliServer : public ::testing::Test {
@@ -115,6 +118,33 @@ TEST_F(CliServer, WatchSendsReportsAsTheyCome) {
   const std::string lines = read_file(*folder_ / "watch.log");
   EXPECT_EQ(std::ranges::count(lines, '\n'), 3) << lines;
   EXPECT_EQ(report_from_json(lines.substr(0, lines.find('\n'))).key().epoch(), 0u);
+}
+
+TEST_F(CliServer, AnEpochWhoseRankIsMissingIsListedAndReportedInPart) {
+  const auto samples = test::make_clusters({200, 8, 4, DType::kFloat32, 0.2, 0, 5});
+  v1::Open open;
+  open.mutable_key()->set_run("parts");
+  open.mutable_key()->set_split("train");
+  open.set_world_size(2);
+  open.set_num_classes(4);
+  open.set_dim(8);
+  open.set_data_type(v1::DATA_TYPE_FLOAT32);
+  open.set_label_type(v1::LABEL_TYPE_INT32);
+  client::Client client(server_->address());
+  client::Series series = client.open(open);
+  series.send({200, samples.bytes, std::as_bytes(std::span(samples.labels)), {}, {}});
+  EXPECT_FALSE(series.close().has_report());
+  const std::string table = cli_output(asked({"series", "parts"}));
+  EXPECT_THAT(table, HasSubstr("streaming"));
+  EXPECT_THAT(table, HasSubstr("1/2"));
+  EXPECT_THAT(table, HasSubstr("rank 1 away for"));
+  EXPECT_THAT(cli_output(asked({"series", "--format", "json"})), HasSubstr("STATE_STREAMING"));
+  EXPECT_EQ(cli_output(asked({"finish", "parts", "--epoch", "0"})),
+            "reported parts, epoch 0, split train, layer features in part, from 200 samples\n");
+  EXPECT_THAT(cli_output(asked({"show", "parts", "--epoch", "0", "--format", "json"})),
+              HasSubstr("\"partial\":true"));
+  expect_refusal(run_cli(asked({"finish", "parts", "--epoch", "0"})), 1, "NOT_FOUND");
+  expect_refusal(run_cli(asked({"series", "none"})), 1, "NOT_FOUND");
 }
 
 TEST_F(CliServer, DeleteRemovesARun) {

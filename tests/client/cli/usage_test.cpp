@@ -62,8 +62,8 @@ TEST_F(CliUsage, WhatThisVersionLacksIsRefusedNamingWhatThereIs) {
 
 TEST_F(CliUsage, HelpAndVersionExitWith0) {
   EXPECT_EQ(cli_output({"--version"}), std::string("ncscope ") + NCSCOPE_VERSION + "\n");
-  for (const char* command :
-       {"report", "stats", "merge", "runs", "show", "watch", "export", "delete", "doctor"}) {
+  for (const char* command : {"report", "stats", "merge", "runs", "show", "watch", "export",
+                              "series", "finish", "delete", "doctor"}) {
     const std::string help = cli_output({command, "--help"});
     EXPECT_NE(help.find("Usage: ncscope " + std::string(command)), std::string::npos);
     for (size_t start = 0; start < help.size();) {

@@ -58,7 +58,8 @@ TEST_F(ResumeTest, AcknowledgesWhatItReceivedBeforeWithoutApplyingIt) {
   const auto first = call.batch(batches_[0]);
   ASSERT_TRUE(first);
   EXPECT_EQ(first->received_sequence(), 0u);
-  EXPECT_FALSE(first->has_durable_sequence());
+  EXPECT_TRUE(first->has_durable_sequence());
+  EXPECT_EQ(first->durable_sequence(), 0u);
   ASSERT_TRUE(call.batch(batches_[1]));
   v1::Batch repeated = batches_[0];
   repeated.set_crc32c(checksum_of(repeated));

@@ -193,6 +193,22 @@ class Client:
         pages = self._pages("ListRuns", service_pb2.ListRunsRequest(page_size=PAGE_SIZE))
         return [from_message(entry, Run) for page in pages for entry in page.runs]
 
+    def series(self, run: str = "") -> service_pb2.ListSeriesResponse:
+        """Returns what is being streamed, and what is lost, of one run or of all ("")."""
+        return self._ask("ListSeries", service_pb2.ListSeriesRequest(run=run))
+
+    def report_partial(
+        self, run: str, epoch: int, split: str = "train", layer: str = "features"
+    ) -> Report | None:
+        """Reports an epoch without the ranks that have not closed.
+
+        Returns None where the report waits for that of the train split. Raises FailedPrecondition
+        while one of those ranks is being streamed, NotFound if nothing is streamed.
+        """
+        request = service_pb2.ReportPartialRequest(key=_key(run, epoch, split, layer))
+        answer = self._ask("ReportPartial", request)
+        return Report.from_message(answer.report) if answer.HasField("report") else None
+
     def watch(
         self,
         run: str = "",
