@@ -105,6 +105,11 @@ void add_options(CLI::App& app, ServerOptions& options, Texts& texts) {
   add("max-threads", options.max_threads,
       "Most streams at once, and most other calls; each may take a thread")
       ->check(CLI::Range(8, 100'000));
+  add("max-connections", options.max_connections,
+      "Most connections at once; fewer where the system lets the process open fewer files")
+      ->check(CLI::Range(size_t{1}, size_t{1} << 20));
+  add("max-connections-per-peer", options.max_connections_per_peer, "Most of them from one address")
+      ->check(CLI::Range(size_t{1}, size_t{1} << 20));
   add("drain", texts.drain, "Seconds that open streams get to end at shutdown")
       ->check(CLI::Range(0, 86'400));
   add("idle-series", texts.idle_series,

@@ -40,7 +40,9 @@ Server::Server(const ServerOptions& options, const ServerHooks& hooks)
       *engine_, GrpcOptions{.address = options.listen,
                             .max_threads = options.max_threads,
                             .max_message_bytes = options.limits.max_message_bytes,
-                            .receive_memory_bytes = options.limits.receive_memory_bytes});
+                            .receive_memory_bytes = options.limits.receive_memory_bytes,
+                            .connections = {.total = options.max_connections,
+                                            .per_peer = options.max_connections_per_peer}});
   Address address = parse_address(options.listen);
   address.port = grpc_->port();
   grpc_address_ = format_address(address);

@@ -14,6 +14,13 @@ struct ReceiveCounters {
   std::atomic<uint64_t> memory_limit_bytes{0};  // bound of that
 };
 
+// Of a transport.
+struct ConnectionCounters {
+  std::atomic<uint64_t> open{0};      // now; up to a second late
+  std::atomic<uint64_t> accepted{0};  // so far
+  std::atomic<uint64_t> refused{0};   // for there are too many
+};
+
 struct Counters {
   std::atomic<uint64_t> batches{0};              // applied
   std::atomic<uint64_t> duplicate_batches{0};    // acknowledged, not applied again
@@ -26,6 +33,7 @@ struct Counters {
   std::atomic<uint64_t> report_microseconds{0};  // spent on those computed
   std::atomic<uint64_t> taken_over_streams{0};   // by a newer stream of the same rank
   ReceiveCounters receive;
+  ConnectionCounters connections;
 };
 
 }  // namespace ncscope::server

@@ -12,6 +12,7 @@
 
 #include "server/core/errors.h"
 #include "server/grpc/health.h"
+#include "server/grpc/listener.h"
 #include "server/grpc/service.h"
 #include "server/grpc/stream_server.h"
 
@@ -60,22 +61,27 @@ void bound_resources(grpc::ServerBuilder& builder, const GrpcOptions& options) {
 }  // namespace
 
 GrpcServer::GrpcServer(Engine& engine, const GrpcOptions& options) {
-  start(std::make_unique<Service>(engine), engine, options, engine.services().counters.receive);
+  Counters& counters = engine.services().counters;
+  start(std::make_unique<Service>(engine), engine, options, counters.receive, counters.connections);
 }
 
 GrpcServer::GrpcServer(SessionSource& sessions, const GrpcOptions& options) {
-  start(std::make_unique<RawStreamService>(), sessions, options, counters_);
+  start(std::make_unique<RawStreamService>(), sessions, options, counters_, connection_counters_);
 }
 
 template <class StreamedService>
 void GrpcServer::start(std::unique_ptr<StreamedService> service, SessionSource& sessions,
-                       const GrpcOptions& options, ReceiveCounters& counters) {
+                       const GrpcOptions& options, ReceiveCounters& counters,
+                       ConnectionCounters& connections) {
   prepare_library();
   counting_ = &counters;
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(), &port_);
-  // Two servers on one port would each get some of the calls.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  listener_ = std::make_unique<Listener>(options.address, options.connections, connections);
+  acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      grpc::InsecureServerCredentials());
+  // A connection on which nobody speaks HTTP/2 is closed then.
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 8'000);
   add_keepalive(builder);
   refuse_compression(builder);
   builder.SetMaxReceiveMessageSize(static_cast<int>(options.max_message_bytes));
@@ -93,12 +99,21 @@ void GrpcServer::start(std::unique_ptr<StreamedService> service, SessionSource& 
                                             stream_options, counters);
   service_ = std::move(service);
   server_ = builder.BuildAndStart();
-  if (!server_ || port_ == 0) {
-    throw Error("cannot listen on " + options.address +
-                ": the port is in use, or the address is not one of this machine");
-  }
+  if (!server_) throw Error("cannot serve on " + options.address);
   streams_->start();
+  accept_connections();
 }
+
+void GrpcServer::accept_connections() {
+  listener_->start([this](int listener_fd, int fd) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+    connection.listener_fd = listener_fd;
+    connection.fd = fd;
+    acceptor_->HandleNewConnection(&connection);
+  });
+}
+
+int GrpcServer::port() const { return listener_->port(); }
 
 GrpcServer::~GrpcServer() {
   if (server_) stop(std::chrono::milliseconds(0));
@@ -108,6 +123,7 @@ void GrpcServer::set_serving(bool serving) { health_->set_serving(serving); }
 
 void GrpcServer::stop(std::chrono::milliseconds grace) {
   if (!server_) return;
+  listener_->stop();
   health_->stop();
   server_->Shutdown(std::chrono::system_clock::now() + grace);
   streams_->stop();

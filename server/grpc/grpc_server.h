@@ -7,15 +7,20 @@
 
 #include "server/core/engine.h"
 #include "server/core/session.h"
+#include "server/grpc/connection_table.h"
 
 namespace grpc {
 class Server;
 class Service;
+namespace experimental {
+class ExternalConnectionAcceptor;
+}
 }  // namespace grpc
 
 namespace ncscope::server {
 
 class HealthService;
+class Listener;
 class StreamServer;
 
 struct GrpcOptions {
@@ -23,6 +28,7 @@ struct GrpcOptions {
   int max_threads = 1024;  // of streams, and as many of other calls
   size_t max_message_bytes = size_t{64} << 20;
   size_t receive_memory_bytes = size_t{512} << 20;  // of batches that wait to be applied
+  ConnectionCaps connections{};
 };
 
 class GrpcServer {
@@ -33,7 +39,7 @@ class GrpcServer {
   GrpcServer(SessionSource& sessions, const GrpcOptions& options);
   ~GrpcServer();
 
-  int port() const { return port_; }
+  int port() const;
   const ReceiveCounters& counters() const { return *counting_; }
   // What grpc.health.v1 answers: SERVING or NOT_SERVING.
   void set_serving(bool serving);
@@ -44,15 +50,19 @@ class GrpcServer {
  private:
   template <class StreamedService>
   void start(std::unique_ptr<StreamedService> service, SessionSource& sessions,
-             const GrpcOptions& options, ReceiveCounters& counters);
+             const GrpcOptions& options, ReceiveCounters& counters,
+             ConnectionCounters& connections);
+  void accept_connections();
 
   ReceiveCounters counters_;  // where there is no engine to count for
   ReceiveCounters* counting_ = &counters_;
+  ConnectionCounters connection_counters_;
+  std::unique_ptr<Listener> listener_;
   std::unique_ptr<HealthService> health_;
   std::unique_ptr<grpc::Service> service_;
   std::unique_ptr<StreamServer> streams_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
-  int port_ = 0;
 };
 
 }  // namespace ncscope::server

@@ -100,7 +100,7 @@ void StreamCall::read_more() {
 }
 
 void StreamCall::on_read(bool ok) {
-  if (ok) reading_->look();  // the Read has ended: nobody else touches it
+  if (ok) read_message().look();  // while `reading_` is there nobody else touches it
   Lock lock(*this);
   lock.event_ended();
   auto message = std::move(reading_);
@@ -113,6 +113,11 @@ void StreamCall::on_read(bool ok) {
   server_.counters().bytes += message->bytes();
   opening_ = !spec_;
   if (take_memory(message)) queue(std::move(message));
+}
+
+StreamMessage& StreamCall::read_message() {
+  const Lock lock(*this);
+  return *reading_;
 }
 
 bool StreamCall::take_memory(std::unique_ptr<StreamMessage>& message) {

@@ -73,6 +73,9 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
   void write_more();
   void conclude(Lock& lock, const grpc::Status& status);
 
+  // Of the queue's thread.
+  StreamMessage& read_message();
+
   // By any thread.
   void on_memory(ReceiveMemory::Lease lease);
   void answer(v1::StreamResponse&& response);

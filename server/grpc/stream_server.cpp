@@ -20,8 +20,8 @@ StreamServer::StreamServer(RawStreamService& service,
 StreamServer::~StreamServer() { stop(); }
 
 void StreamServer::start() {
-  thread_ = std::thread([this] { run(); });
   StreamCall::wait_for_caller(*this);
+  thread_ = std::thread([this] { run(); });
 }
 
 void StreamServer::stop() {

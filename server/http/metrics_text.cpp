@@ -52,6 +52,11 @@ std::string metrics_text(Engine& engine) {
                number(counters.sample_bytes));
   list.counter("ncscope_received_bytes_total", "Bytes of messages of streams.",
                number(counters.receive.bytes));
+  list.counter("ncscope_accepted_connections_total", "Connections for gRPC accepted.",
+               number(counters.connections.accepted));
+  list.counter("ncscope_refused_connections_total",
+               "Connections for gRPC refused, since there were too many.",
+               number(counters.connections.refused));
   list.counter("ncscope_reports_total", "Reports computed.", number(counters.reports));
   list.counter("ncscope_report_failures_total", "Reports that could not be computed.",
                number(counters.report_failures));
@@ -71,6 +76,7 @@ std::string metrics_text(Engine& engine) {
              lost);
   list.gauge("ncscope_active_streams", "Streams and states that are being received.",
              number(engine.active()));
+  list.gauge("ncscope_connections", "Connections for gRPC.", number(counters.connections.open));
   list.gauge("ncscope_waiting_streams",
              "Of those, streams whose next message waits for room in receive memory.",
              number(counters.receive.waiting_streams));

@@ -135,12 +135,14 @@ TEST(Receive, CompressedMessagesAreRefused) {
 }
 
 TEST(Receive, BatchesWithoutWaitingForAnswersAreAppliedInOrder) {
+  std::mutex mutex;
   std::vector<uint64_t> applied;
   ScriptedServer server([&](const v1::Open&) {
     SessionScript script;
     script.add_batch = [&](const IncomingBatch& batch) {
       server::content_checksum(batch);
       EXPECT_EQ(batch.admitted()->view().rows, 1 + batch.sequence * 37 % 50);
+      const std::lock_guard lock(mutex);
       applied.push_back(batch.sequence);
       return batch.sequence;
     };
@@ -166,6 +168,7 @@ TEST(Receive, BatchesWithoutWaitingForAnswersAreAppliedInOrder) {
   EXPECT_EQ(received, kBatches - 1);
   ASSERT_TRUE(answer && answer->has_closed());
   EXPECT_TRUE(call.finish().ok());
+  const std::lock_guard lock(mutex);
   ASSERT_EQ(applied.size(), kBatches);
   for (uint64_t i = 0; i < kBatches; ++i) EXPECT_EQ(applied[i], i);
 }
