@@ -12,13 +12,13 @@
 namespace ncscope::server {
 namespace {
 
-// Half of what the machine, or the container, has.
-size_t default_state_memory() {
+// What the machine, or the container, has.
+size_t machine_memory() {
   uint64_t bytes = static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
                    static_cast<uint64_t>(::sysconf(_SC_PAGE_SIZE));
   uint64_t container = 0;
   if (std::ifstream("/sys/fs/cgroup/memory.max") >> container) bytes = std::min(bytes, container);
-  return bytes / 2;
+  return bytes;
 }
 
 void check_address(const std::string& text, const char* flag, bool insecure) {
@@ -98,6 +98,10 @@ void add_options(CLI::App& app, ServerOptions& options, Texts& texts) {
   add_size("receive-memory", options.limits.receive_memory_bytes,
            "Messages of all streams that wait to be applied; beyond it trainers wait")
       ->check(CLI::Range(size_t{1} << 16, size_t{1} << 40));
+  add_size("network-memory", options.network_memory_bytes,
+           "Messages on their way, for which streams times their message size is enough; beyond it"
+           " streams end with RESOURCE_EXHAUSTED")
+      ->check(CLI::Range(size_t{64} << 20, size_t{1} << 40));
   add("max-classes", options.limits.max_classes, "Largest number of classes K");
   add("max-dim", options.limits.max_dim, "Largest feature dimension d");
   add("max-world-size", options.limits.max_world_size, "Most ranks of a series");
@@ -133,7 +137,8 @@ void add_options(CLI::App& app, ServerOptions& options, Texts& texts) {
 ParsedOptions parse_options(int argc, char** argv) {
   ParsedOptions parsed;
   ServerOptions& options = parsed.options;
-  options.limits.state_memory_bytes = default_state_memory();
+  options.limits.state_memory_bytes = machine_memory() / 2;
+  options.network_memory_bytes = std::max<size_t>(machine_memory() / 4, size_t{512} << 20);
   Texts texts;
   texts.drain = options.drain.count();
   texts.idle_series = options.idle_series.count();

@@ -21,6 +21,7 @@ struct ServerOptions {
   size_t devices = 2;
   bool insecure = false;
   int max_threads = 1024;
+  size_t network_memory_bytes = size_t{4} << 30;
   size_t max_connections = 4096;
   size_t max_connections_per_peer = 1024;
   std::chrono::seconds drain{10};

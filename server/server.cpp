@@ -41,6 +41,7 @@ Server::Server(const ServerOptions& options, const ServerHooks& hooks)
                             .max_threads = options.max_threads,
                             .max_message_bytes = options.limits.max_message_bytes,
                             .receive_memory_bytes = options.limits.receive_memory_bytes,
+                            .network_memory_bytes = options.network_memory_bytes,
                             .connections = {.total = options.max_connections,
                                             .per_peer = options.max_connections_per_peer}});
   Address address = parse_address(options.listen);

@@ -6,7 +6,6 @@
 #include <grpcpp/resource_quota.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <mutex>
 #include <utility>
 
@@ -47,12 +46,11 @@ void refuse_compression(grpc::ServerBuilder& builder) {
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
 }
 
-// What gRPC itself holds: messages on their way, which it takes off the network before anybody asks
-// for them. Where it is too little, gRPC ends streams.
+// A message that has begun is taken off the network whole: up to one a stream, and more where they
+// are small. Where all of them are more than the quota, gRPC ends streams with RESOURCE_EXHAUSTED.
 void bound_resources(grpc::ServerBuilder& builder, const GrpcOptions& options) {
-  constexpr size_t kLeast = size_t{512} << 20;
   grpc::ResourceQuota quota("ncscope-server");
-  quota.Resize(std::max(kLeast, 2 * options.receive_memory_bytes + 4 * options.max_message_bytes));
+  quota.Resize(options.network_memory_bytes);
   // A call but Stream holds a thread while it lasts.
   quota.SetMaxThreads(options.max_threads);
   builder.SetResourceQuota(quota);

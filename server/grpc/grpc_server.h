@@ -28,6 +28,7 @@ struct GrpcOptions {
   int max_threads = 1024;  // of streams, and as many of other calls
   size_t max_message_bytes = size_t{64} << 20;
   size_t receive_memory_bytes = size_t{512} << 20;  // of batches that wait to be applied
+  size_t network_memory_bytes = size_t{4} << 30;    // of messages on their way; beyond: streams end
   ConnectionCaps connections{};
 };
 
