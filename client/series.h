@@ -21,8 +21,9 @@ struct BatchBytes {
   std::span<const std::byte> sample_ids;   // [rows] uint64, or empty
 };
 
-// Streams batches of one rank. Batches that are not acknowledged are kept, up to the window of
-// ClientOptions, and sent again after a lost connection, as is the classifier. A refusal throws
+// Streams batches of one rank. Batches are kept, up to the window of ClientOptions, until the
+// server has received them, or, where it says which ones a crash cannot lose, until it cannot lose
+// them; after a lost connection what it lacks is sent again, as is the classifier. A refusal throws
 // ServerError, from send() or a later call; what the server took before it stays. So does
 // a server that is away for too long; NoProgress where it is lost over and over.
 class Series {
@@ -51,6 +52,11 @@ class Series {
   // Copies and sends a batch, with its checksum. Waits while the window is full. Throws
   // ServerError, Rewound, or InvalidArgument for a batch larger than the server takes.
   void send(const BatchBytes& batch);
+
+  // The same without the copy: the bytes stay as they are, and there, until the series and gRPC
+  // have let go of `owner`. They do so on any thread, once the batch is acknowledged and no
+  // connection has it any more.
+  void send(const BatchBytes& batch, std::shared_ptr<const void> owner);
 
   // Sends W and b in chunks of at most 1 MiB, as float64.
   void send_classifier(const Classifier& classifier);

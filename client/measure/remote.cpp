@@ -4,6 +4,7 @@
 #include <optional>
 #include <thread>
 
+#include "client/recycler.h"
 #include "proto/convert/types.h"
 
 namespace ncscope::measure {
@@ -43,19 +44,19 @@ v1::Closed stream_set(client::Series& series, const files::SampleSet& set, const
                       const ReadSamples& progress) {
   if (set.classifier()) series.send_classifier(*set.classifier());
   files::SampleReader reader(set, rows_of(set, kBatchBytes));
-  files::SampleBlock block;
+  client::Recycler<files::SampleBlock> blocks;
   uint64_t sequence = 0;
   uint64_t read = 0;
-  for (; reader.next(block); ++sequence) {
-    read += block.rows;
+  for (auto block = blocks.take(); reader.next(*block); block = blocks.take(), ++sequence) {
+    read += block->rows;
     if (sequence < series.next_sequence()) continue;
-    if (!spec.skip_nonfinite) files::require_finite(block, spec);
+    if (!spec.skip_nonfinite) files::require_finite(*block, spec);
     client::BatchBytes batch;
-    batch.rows = block.rows;
-    batch.features = block.features;
-    batch.labels = index_bytes(block.labels);
-    batch.predictions = index_bytes(block.predictions);
-    series.send(batch);
+    batch.rows = block->rows;
+    batch.features = block->features;
+    batch.labels = index_bytes(block->labels);
+    batch.predictions = index_bytes(block->predictions);
+    series.send(batch, block);
     if (progress) progress(read);
   }
   return series.close();

@@ -1,4 +1,5 @@
-// One Stream call of a series: a writer on the caller's thread, a reader on its own.
+// One Stream call of a series: a writer on the caller's thread, a reader on its own. Requests come
+// as bytes, since protobuf would copy what they hold.
 #pragma once
 
 #include <chrono>
@@ -13,10 +14,13 @@
 
 namespace ncscope::client {
 
+// A message in the bytes of the wire.
+grpc::ByteBuffer serialized(const v1::StreamRequest& request);
+
 class SeriesCall {
  public:
-  // Starts the call and sends Open.
-  SeriesCall(Connection& connection, const v1::Open& open);
+  // Starts the call and sends Open. `reports_durable` where an earlier call has had such an Ack.
+  SeriesCall(Connection& connection, const v1::Open& open, bool reports_durable);
   SeriesCall(const SeriesCall&) = delete;
   SeriesCall& operator=(const SeriesCall&) = delete;
   // Cancels what is still going on.
@@ -25,11 +29,11 @@ class SeriesCall {
   // The answer to Open, or nothing if the call has ended, or did not answer in time.
   std::optional<v1::Opened> wait_opened(std::chrono::milliseconds timeout);
 
-  // False if the call has ended.
-  bool write(const v1::StreamRequest& request);
+  // Sends a StreamRequest in the bytes of the wire. False if the call has ended.
+  bool write(const grpc::ByteBuffer& request);
 
-  // Waits until batches below `sequence` are received; false if the call has ended before.
-  bool wait_received(uint64_t sequence);
+  // Waits until batches below `sequence` are safe; false if the call has ended before.
+  bool wait_safe(uint64_t sequence);
 
   // The answer to Close, or nothing if the call has ended without.
   std::optional<v1::Closed> wait_closed();
@@ -37,6 +41,9 @@ class SeriesCall {
   // Batches acknowledged, counted from 0.
   uint64_t received() const;
   uint64_t durable() const;
+  // Those that nobody will ask for again: durable, where the server says what is, else received.
+  uint64_t safe() const;
+  bool reports_durable() const;
 
   // Batches acknowledged to this call, of which `first` is the first that it sent; 0 before there
   // is one. Of a batch that the server had already, an Ack says how far the server is, not the
@@ -55,15 +62,18 @@ class SeriesCall {
 
  private:
   void read_responses();
+  void apply(v1::StreamResponse& response);
+  uint64_t safe_count() const { return reports_durable_ ? durable_ : received_; }
 
   grpc::ClientContext context_;
-  std::unique_ptr<grpc::ClientReaderWriterInterface<v1::StreamRequest, v1::StreamResponse>> stream_;
+  std::unique_ptr<grpc::ClientReaderWriterInterface<grpc::ByteBuffer, v1::StreamResponse>> stream_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<v1::Opened> opened_;
   std::optional<v1::Closed> closed_;
   uint64_t received_ = 0;
   uint64_t durable_ = 0;
+  bool reports_durable_;
   uint64_t acks_ = 0;          // of this call
   uint64_t acknowledged_ = 0;  // batches that the server has received, as those say
   std::chrono::steady_clock::time_point opened_at_;

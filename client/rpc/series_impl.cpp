@@ -3,44 +3,25 @@
 #include <algorithm>
 #include <thread>
 
-#include "proto/convert/crc32c.h"
+#include "client/rpc/batch_message.h"
 
 namespace ncscope::client {
 namespace {
 
 constexpr size_t kChunkBytes = size_t{1} << 20;
 
-std::string text_of(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-v1::StreamRequest batch_request(const BatchBytes& bytes, uint64_t sequence) {
-  v1::StreamRequest request;
-  v1::Batch& batch = *request.mutable_batch();
-  batch.set_sequence(sequence);
-  batch.set_rows(static_cast<uint32_t>(bytes.rows));
-  uint32_t checksum = 0;
-  for (const auto& part : {bytes.labels, bytes.predictions, bytes.sample_ids, bytes.features}) {
-    checksum = crc32c(part.data(), part.size(), checksum);
-  }
-  batch.set_crc32c(checksum);
-  batch.set_sample_ids(text_of(bytes.sample_ids));
-  batch.set_predictions(text_of(bytes.predictions));
-  batch.set_labels(text_of(bytes.labels));
-  batch.set_features(text_of(bytes.features));
-  return request;
-}
-
 void add_chunks(v1::ClassifierChunk::Array array, const std::vector<double>& values,
-                std::vector<v1::StreamRequest>& out) {
+                std::vector<grpc::ByteBuffer>& out) {
   constexpr size_t kElements = kChunkBytes / sizeof(double);
   for (size_t offset = 0; offset < values.size(); offset += kElements) {
     const size_t count = std::min(kElements, values.size() - offset);
-    v1::ClassifierChunk& chunk = *out.emplace_back().mutable_classifier();
+    v1::StreamRequest request;
+    v1::ClassifierChunk& chunk = *request.mutable_classifier();
     chunk.set_array(array);
     chunk.set_offset(offset);
     chunk.set_data_type(v1::DATA_TYPE_FLOAT64);
     chunk.set_data(values.data() + offset, count * sizeof(double));
+    out.push_back(serialized(request));
   }
 }
 
@@ -57,7 +38,8 @@ Series::Impl::Impl(std::shared_ptr<Connection> connection, v1::Open open)
 }
 
 uint64_t Series::Impl::start_call() {
-  call_ = std::make_unique<SeriesCall>(*connection_, open_);
+  const bool reports_durable = call_ && call_->reports_durable();
+  call_ = std::make_unique<SeriesCall>(*connection_, open_, reports_durable);
   const auto opened = call_->wait_opened(connection_->options().call_timeout);
   if (!opened) {
     connection_->check(call_->finish());
@@ -68,17 +50,33 @@ uint64_t Series::Impl::start_call() {
 }
 
 void Series::Impl::send(const BatchBytes& batch) {
-  v1::StreamRequest request = batch_request(batch, next_sequence_);
-  const size_t bytes = request.ByteSizeLong();
+  wait_for_room(batch);
+  const BatchCopy copy = copier_.copy(batch);
+  write(copy.bytes, copy.crc32c, copy.owner);
+}
+
+void Series::Impl::send(const BatchBytes& batch, const std::shared_ptr<const void>& owner) {
+  wait_for_room(batch);
+  write(batch, checksum_of(batch), owner);
+}
+
+void Series::Impl::wait_for_room(const BatchBytes& batch) {
+  const size_t bytes = batch_message_bytes(batch, next_sequence_);
   if (max_message_bytes_ > 0 && bytes > max_message_bytes_) {
     throw InvalidArgument("a batch of " + std::to_string(bytes) + " bytes; expected at most " +
                           std::to_string(max_message_bytes_) + ", what the server takes");
   }
-  forget_received();
+  forget_safe();
   while (!kept_.empty() && kept_bytes_ + bytes > connection_->options().window_bytes) {
-    if (!call_->wait_received(kept_.front().sequence + 1)) recover();
-    forget_received();
+    if (!call_->wait_safe(kept_.front().sequence + 1)) recover();
+    forget_safe();
   }
+}
+
+void Series::Impl::write(const BatchBytes& batch, uint32_t crc32c,
+                         const std::shared_ptr<const void>& owner) {
+  grpc::ByteBuffer request = batch_message(batch, next_sequence_, crc32c, owner);
+  const size_t bytes = request.Length();
   kept_.push_back({next_sequence_++, bytes, std::move(request)});
   kept_bytes_ += bytes;
   // It is among those kept, which recover() sends.
@@ -90,7 +88,7 @@ void Series::Impl::send_classifier(const Classifier& classifier) {
   classifier_.clear();
   add_chunks(v1::ClassifierChunk::ARRAY_WEIGHT, classifier.weight, classifier_);
   add_chunks(v1::ClassifierChunk::ARRAY_BIAS, classifier.bias, classifier_);
-  for (const v1::StreamRequest& chunk : classifier_) {
+  for (const grpc::ByteBuffer& chunk : classifier_) {
     if (call_->write(chunk)) continue;
     recover();  // sends all chunks
     return;
@@ -103,7 +101,7 @@ v1::Closed Series::Impl::close(bool partial) {
   request.mutable_close()->set_batches(next_sequence_);
   request.mutable_close()->set_partial(partial);
   while (true) {
-    if (call_->write(request)) {
+    if (call_->write(serialized(request))) {
       if (auto closed = call_->wait_closed()) {
         call_->finish();
         return *std::move(closed);
@@ -113,9 +111,9 @@ v1::Closed Series::Impl::close(bool partial) {
   }
 }
 
-void Series::Impl::forget_received() {
-  const uint64_t received = call_->received();
-  while (!kept_.empty() && kept_.front().sequence < received) {
+void Series::Impl::forget_safe() {
+  const uint64_t safe = call_->safe();
+  while (!kept_.empty() && kept_.front().sequence < safe) {
     kept_bytes_ -= kept_.front().bytes;
     kept_.pop_front();
   }
@@ -173,12 +171,12 @@ bool Series::Impl::reopen(std::chrono::steady_clock::time_point deadline) {
 }
 
 bool Series::Impl::replay() {
-  forget_received();
-  for (const v1::StreamRequest& chunk : classifier_) {
+  forget_safe();
+  for (const grpc::ByteBuffer& chunk : classifier_) {
     if (!call_->write(chunk)) return false;
   }
   for (const Kept& kept : kept_) {
-    if (!call_->write(kept.request)) return false;
+    if (kept.sequence >= first_ && !call_->write(kept.request)) return false;
   }
   return true;
 }
@@ -194,6 +192,9 @@ uint64_t Series::received() const { return impl_->received(); }
 uint64_t Series::durable() const { return impl_->durable(); }
 void Series::rewind() { impl_->rewind(); }
 void Series::send(const BatchBytes& batch) { impl_->send(batch); }
+void Series::send(const BatchBytes& batch, std::shared_ptr<const void> owner) {
+  impl_->send(batch, owner);
+}
 void Series::send_classifier(const Classifier& classifier) { impl_->send_classifier(classifier); }
 v1::Closed Series::close(bool partial) { return impl_->close(partial); }
 

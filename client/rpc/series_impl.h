@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "client/rpc/batch_copy.h"
 #include "client/rpc/connection.h"
 #include "client/rpc/series_call.h"
 #include "client/series.h"
@@ -22,6 +23,7 @@ class Series::Impl {
 
   void rewind() { next_sequence_ = first_ = furthest_ = 0; }
   void send(const BatchBytes& batch);
+  void send(const BatchBytes& batch, const std::shared_ptr<const void>& owner);
   void send_classifier(const Classifier& classifier);
   v1::Closed close(bool partial);
 
@@ -29,7 +31,7 @@ class Series::Impl {
   struct Kept {
     uint64_t sequence;
     size_t bytes;
-    v1::StreamRequest request;
+    grpc::ByteBuffer request;  // holds the owner of its memory, as do copies that gRPC has
   };
 
   // Starts a call; returns the sequence number that the server wants. Throws ServerError.
@@ -42,7 +44,11 @@ class Series::Impl {
   bool reopen(std::chrono::steady_clock::time_point deadline);
   // Sends again what the server lacks; false if the connection is lost once more.
   bool replay();
-  void forget_received();
+  void forget_safe();
+  // Waits while the window is full. Throws InvalidArgument for a batch larger than the server
+  // takes.
+  void wait_for_room(const BatchBytes& batch);
+  void write(const BatchBytes& batch, uint32_t crc32c, const std::shared_ptr<const void>& owner);
 
   std::shared_ptr<Connection> connection_;
   v1::Open open_;
@@ -54,9 +60,10 @@ class Series::Impl {
   uint64_t furthest_ = 0;      // most batches of this series that were ever acknowledged
   int futile_recoveries_ = 0;  // since then
   bool closing_ = false;       // every batch was given to send()
-  std::deque<Kept> kept_;      // not acknowledged yet, ascending
+  std::deque<Kept> kept_;      // not safe yet, ascending
   size_t kept_bytes_ = 0;
-  std::vector<v1::StreamRequest> classifier_;
+  std::vector<grpc::ByteBuffer> classifier_;
+  BatchCopier copier_;
 };
 
 }  // namespace ncscope::client

@@ -50,6 +50,7 @@ grpc::Status ScriptedServer::Stream(
     const std::lock_guard lock(mutex_);
     present_call_ = stream;
     unacknowledged_ = 0;
+    durable_ = 0;
   }
   const grpc::Status status = run_call(take_script(), *context, *stream);
   const std::lock_guard lock(mutex_);
@@ -63,6 +64,16 @@ void ScriptedServer::acknowledge_all() {
   unacknowledged_ = 0;
   v1::StreamResponse response;
   response.mutable_ack()->set_received_sequence(next_sequence_ - 1);
+  present_call_->Write(response);
+}
+
+void ScriptedServer::make_all_durable() {
+  const std::lock_guard lock(mutex_);
+  if (present_call_ == nullptr || next_sequence_ == durable_) return;
+  durable_ = next_sequence_;
+  v1::StreamResponse response;
+  response.mutable_ack()->set_received_sequence(next_sequence_ - 1);
+  response.mutable_ack()->set_durable_sequence(durable_ - 1);
   present_call_->Write(response);
 }
 
@@ -93,7 +104,13 @@ grpc::Status ScriptedServer::run_call(
       if (script.end_after && in_call >= *script.end_after) return script.status;
       if (!script.acknowledge) continue;
       unacknowledged_ = 0;
-      response.mutable_ack()->set_received_sequence(next_sequence_ - 1);  // also of one it had
+      v1::Ack& ack = *response.mutable_ack();
+      ack.set_received_sequence(next_sequence_ - 1);  // also of one it had
+      if (script.durable) {
+        ack.set_durable_sequence(std::min(*script.durable, next_sequence_ - 1));
+        durable_ = std::max(durable_, ack.durable_sequence() + 1);
+      }
+      most_not_durable_ = std::max(most_not_durable_, next_sequence_ - durable_);
     } else if (request.has_classifier()) {
       chunks_.push_back(request.classifier());
       continue;
@@ -127,6 +144,11 @@ std::vector<v1::Open> ScriptedServer::opens() const {
 std::optional<v1::Close> ScriptedServer::close() const {
   const std::lock_guard lock(mutex_);
   return close_;
+}
+
+uint64_t ScriptedServer::most_not_durable() const {
+  const std::lock_guard lock(mutex_);
+  return most_not_durable_;
 }
 
 uint64_t ScriptedServer::most_unacknowledged() const {

@@ -19,10 +19,11 @@ struct CallScript {
   std::optional<uint64_t> next_sequence;  // answer to Open; absent: what was received so far
   std::optional<uint64_t> end_after;      // batches after which the call ends with `status`
   grpc::Status status = grpc::Status::OK;
-  bool end_at_open = false;   // the same when Open comes
-  bool end_at_close = false;  // the same when Close comes
-  bool answer_open = true;    // false: waits until the caller gives up
-  bool acknowledge = true;    // false: only by acknowledge_all()
+  bool end_at_open = false;         // the same when Open comes
+  bool end_at_close = false;        // the same when Close comes
+  bool answer_open = true;          // false: waits until the caller gives up
+  bool acknowledge = true;          // false: only by acknowledge_all()
+  std::optional<uint64_t> durable;  // highest number that an Ack says is durable; absent: none
 };
 
 class ScriptedServer final : public v1::NeuralCollapseService::Service {
@@ -39,6 +40,8 @@ class ScriptedServer final : public v1::NeuralCollapseService::Service {
   void end_others_with(grpc::Status status);
   // Acknowledges what the present call has received.
   void acknowledge_all();
+  // Says that it is durable.
+  void make_all_durable();
 
   // What came, all calls together.
   std::vector<v1::Batch> batches() const;
@@ -46,6 +49,7 @@ class ScriptedServer final : public v1::NeuralCollapseService::Service {
   std::vector<v1::Open> opens() const;
   std::optional<v1::Close> close() const;
   uint64_t most_unacknowledged() const;
+  uint64_t most_not_durable() const;
 
   grpc::Status Stream(
       grpc::ServerContext* context,
@@ -83,6 +87,8 @@ class ScriptedServer final : public v1::NeuralCollapseService::Service {
   uint64_t next_sequence_ = 0;
   uint64_t unacknowledged_ = 0;
   uint64_t most_unacknowledged_ = 0;
+  uint64_t durable_ = 0;  // batches, as the present call was told
+  uint64_t most_not_durable_ = 0;
   grpc::ServerReaderWriter<v1::StreamResponse, v1::StreamRequest>* present_call_ = nullptr;
   std::string address_;
   grpc::Status others_ = grpc::Status::OK;
