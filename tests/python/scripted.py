@@ -16,7 +16,7 @@ class ScriptedServer:
 
     A script is a dict: `next` is the answer to Open (default: what came so far), `end` whether the
     call ends with `status` (LOST) at "open", at "close" or after so many batches; "hang" answers
-    nothing.
+    nothing. With `durable` n, acknowledgements say that all is durable at every n-th batch.
     """
 
     def __init__(self, scripts=(), others=CANCELLED):
@@ -41,6 +41,7 @@ class ScriptedServer:
     def stream(self, requests, context):
         script = self._scripts.pop(0) if self._scripts else {}
         end, status, batches = script.get("end"), script.get("status", LOST), 0
+        durable = 0
         for request in requests:
             response = service_pb2.StreamResponse()
             kind = request.WhichOneof("message")
@@ -58,6 +59,10 @@ class ScriptedServer:
                 if end == batches:
                     context.abort(*status)
                 response.ack.received_sequence = self._received - 1  # also of one that it had
+                if "durable" in script and batches % script["durable"] == 0:
+                    durable = self._received
+                if durable:
+                    response.ack.durable_sequence = durable - 1
             elif kind == "close":
                 if end == "close":
                     context.abort(*status)

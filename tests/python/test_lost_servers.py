@@ -116,6 +116,30 @@ def test_recoveries_go_on_as_long_as_batches_are_acknowledged():
         assert server.opens == losses + 1
 
 
+def test_batches_are_kept_until_they_are_durable():
+    """Three of them take what may be kept, so that each fourth waits for the server."""
+    options = ncscope.StreamOptions(timeout=30, resume_timeout=30, keep_bytes=500)
+    with scripted({"durable": 3, "end": 9}, {"durable": 3, "next": 6}) as (server, client):
+        opened = client.stream("run", 0, num_classes=2, options=options)
+        add(opened, 18)
+        assert opened.close() is None
+        assert server.opens == 2
+
+
+def test_a_server_that_makes_nothing_durable_any_more_is_an_error():
+    """Letting go of batches that it may lose would be one that nobody sees."""
+    options = ncscope.StreamOptions(timeout=0.5, keep_bytes=500)
+    script = {"durable": 3}
+    with scripted(script) as (_, client):
+        opened = client.stream("run", 0, num_classes=2, options=options)
+        add(opened, 3)
+        opened.flush()
+        script["durable"] = 1000
+        with pytest.raises(errors.DeadlineExceeded):
+            add(opened, 10)
+        assert 5 <= opened.batches <= 7
+
+
 def test_a_server_that_refuses_to_open_is_waited_for():
     """It is shutting down, or its card is lost and it has yet to end: no recovery at all."""
     refusals = 2 * MAX_FUTILE_RECOVERIES

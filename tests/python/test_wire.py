@@ -75,3 +75,5 @@ def test_backlog_counts_bytes_and_lets_go():
     backlog.let_go(durable=0, received=7, keep_bytes=0)  # never what was not received
     assert backlog.first == 7
     assert [len(batch) for batch in backlog.batches_from(8)] == [40]
+    backlog.let_go(durable=8, received=9, keep_bytes=None)  # all that is not durable
+    assert backlog.first == 8

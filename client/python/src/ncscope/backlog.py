@@ -37,11 +37,18 @@ class Backlog:
         for index in range(max(0, sequence - self.first), len(self._batches)):
             yield self._batches[index]
 
-    def let_go(self, durable: int, received: int, keep_bytes: int) -> None:
-        """Drops batches before `durable`, and before `received` down to `keep_bytes`."""
+    def let_go(self, durable: int, received: int, keep_bytes: int | None) -> None:
+        """Drops batches before `durable`, and before `received` down to `keep_bytes`.
+
+        None keeps all that is not durable.
+        """
         while self._batches and (
             self.first < durable
-            or (self.first < received and self.bytes_from(self.first) > keep_bytes)
+            or (
+                keep_bytes is not None
+                and self.first < received
+                and self.bytes_from(self.first) > keep_bytes
+            )
         ):
             self._batches.popleft()
             self._begins.popleft()

@@ -27,6 +27,7 @@ class StreamCall:
         self.closed: service_pb2.Closed | None = None
         self.received = 0  # batches that the server has applied
         self.durable = 0  # batches that a crash of the server cannot lose
+        self.reports_durable = False  # whether it says which ones those are
         self._acks = 0  # of this call
         self._acknowledged = 0  # batches that the server has applied, as those say
         self._opened_at = 0.0
@@ -109,6 +110,7 @@ class StreamCall:
                 self._acknowledged = max(self._acknowledged, response.ack.received_sequence + 1)
                 self.received = max(self.received, self._acknowledged)
                 if response.ack.HasField("durable_sequence"):
+                    self.reports_durable = True
                     self.durable = max(self.durable, response.ack.durable_sequence + 1)
             elif response.HasField("closed"):
                 self.closed = response.closed

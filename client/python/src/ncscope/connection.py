@@ -42,9 +42,11 @@ class StreamOptions:
     in_flight_bytes: int = 32 << 20
     """Bytes sent ahead of the server's acknowledgements."""
     keep_bytes: int = 64 << 20
-    """Bytes kept of batches that a crash of the server could still lose."""
+    """Bytes kept of batches that a crash of the server could still lose. Where the server says
+    which ones those are, `add` waits rather than let go of more; 0 keeps none, and waits for none.
+    """
     crc: bool = False
-    """Whether batches carry a checksum; needs google-crc32c."""
+    """Whether batches carry a checksum; needs the package crc32c."""
 
 
 class Connection:
@@ -64,6 +66,7 @@ class Connection:
         self._options = options
         self._classifier: list[bytes] = []
         self._close: bytes | None = None
+        self._reports_durable = False  # the server does, in this call or an earlier one
         self._failure: NcscopeError | None = None
         self._cancellation = cancellation
         self._call = self._connect()
@@ -89,7 +92,13 @@ class Connection:
     def send_batch(self, data: bytes) -> None:
         """Queues the next batch as soon as few enough bytes are ahead of the server."""
         room = max(0, self._options.in_flight_bytes - len(data))  # one batch may always be ahead
-        self._wait(lambda call: self.backlog.bytes_from(call.received) <= room)
+        keep = max(0, self._options.keep_bytes - len(data))
+        self._wait(
+            lambda call: (
+                self.backlog.bytes_from(call.received) <= room
+                and (not self._keeps_all(call) or self.backlog.bytes_from(call.durable) <= keep)
+            )
+        )
         self.backlog.append(data)
         self._call.send(data)
 
@@ -147,7 +156,8 @@ class Connection:
         while True:
             call = self._call
             in_time = call.wait(lambda call=call: until(call), timeout)  # type: ignore[misc]
-            self.backlog.let_go(call.durable, call.received, self._options.keep_bytes)
+            keep = None if self._keeps_all(call) else self._options.keep_bytes
+            self.backlog.let_go(call.durable, call.received, keep)
             if call.error is not None:
                 if self._recover(call.error):
                     return
@@ -155,6 +165,11 @@ class Connection:
                 return
             else:
                 self._fail(DeadlineExceeded(f"the server did not catch up within {timeout} s"))
+
+    def _keeps_all(self, call: StreamCall) -> bool:
+        """Whether batches stay until they are durable."""
+        self._reports_durable |= call.reports_durable
+        return self._reports_durable and self._options.keep_bytes > 0
 
     def _recover(self, error: NcscopeError) -> bool:
         """Reconnects after the server went away; raises everything else.

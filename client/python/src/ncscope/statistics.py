@@ -102,7 +102,7 @@ def _layout(header: statistics_pb2.StatisticsHeader) -> dict[int, tuple[int, Any
 
 
 def _check(block: statistics_pb2.StatisticsBlock) -> None:
-    """Compares the checksum of a block, where google-crc32c is installed."""
+    """Compares the checksum of a block, where the package crc32c is installed."""
     try:
         checksum = checksum_of(block.data)
     except InvalidArgument:

@@ -41,7 +41,7 @@ def frame_batch(
 ) -> bytes:
     """Returns a StreamRequest that holds a Batch; buffers are little-endian, `features` row-major.
 
-    With `crc`, CRC-32C of the three buffers is added; that needs the package google-crc32c.
+    With `crc`, CRC-32C of the three buffers is added; that needs the package crc32c.
     """
     parts: list[Buffer] = []
     if sequence:
@@ -60,13 +60,13 @@ def frame_batch(
 def checksum_of(*buffers: Buffer) -> int:
     """Returns CRC-32C of the buffers, one after the other."""
     try:
-        import google_crc32c
+        from crc32c import crc32c  # compiled, takes any buffer, and lets other threads run
     except ImportError as error:
         raise InvalidArgument('checksums need: pip install "ncscope[crc]"') from error
     checksum = 0
     for data in buffers:
-        checksum = google_crc32c.extend(checksum, bytes(data))
-    return int(checksum)
+        checksum = crc32c(data, checksum)
+    return checksum
 
 
 def frame_classifier(weight: Any, bias: Any, num_classes: int, dim: int) -> Iterator[bytes]:
