@@ -1,22 +1,19 @@
 #include "client/rpc/series_call.h"
 
-#include <grpcpp/impl/rpc_method.h>
-
 #include <algorithm>
 
 namespace ncscope::client {
 namespace {
 
-using RawStream = grpc::ClientReaderWriter<grpc::ByteBuffer, v1::StreamResponse>;
+using Stub = grpc::TemplatedGenericStub<grpc::ByteBuffer, v1::StreamResponse>;
 
-// As the generated stub does, for requests that are bytes already.
-std::unique_ptr<RawStream> start_stream(Connection& connection, grpc::ClientContext& context) {
-  const std::string name =
-      "/" + std::string(v1::NeuralCollapseService::service_full_name()) + "/Stream";
-  const grpc::internal::RpcMethod method(name.c_str(), grpc::internal::RpcMethod::BIDI_STREAMING);
-  return std::unique_ptr<RawStream>(
-      grpc::internal::ClientReaderWriterFactory<grpc::ByteBuffer, v1::StreamResponse>::Create(
-          connection.channel().get(), method, &context));
+// What gRPC has finished, as tags.
+enum class Step : uintptr_t { kWrite = 1, kRead, kEnd };
+
+void* tag(Step step) { return reinterpret_cast<void*>(step); }
+
+std::string stream_method() {
+  return "/" + std::string(v1::NeuralCollapseService::service_full_name()) + "/Stream";
 }
 
 }  // namespace
@@ -31,12 +28,13 @@ grpc::ByteBuffer serialized(const v1::StreamRequest& request) {
 }
 
 SeriesCall::SeriesCall(Connection& connection, const v1::Open& open, bool reports_durable)
-    : stream_(start_stream(connection, context_)), reports_durable_(reports_durable) {
+    : stream_(Stub(connection.channel()).PrepareCall(&context_, stream_method(), &queue_)),
+      reports_durable_(reports_durable) {
+  stream_->StartCall(tag(Step::kWrite));
+  thread_ = std::thread([this] { run(); });
   v1::StreamRequest request;
   *request.mutable_open() = open;
-  // A failure shows as the end of the call.
-  stream_->Write(serialized(request));
-  reader_ = std::thread([this] { read_responses(); });
+  write(serialized(request));  // a failure shows as the end of the call
 }
 
 SeriesCall::~SeriesCall() {
@@ -46,18 +44,41 @@ SeriesCall::~SeriesCall() {
   }
 }
 
-void SeriesCall::read_responses() {
-  v1::StreamResponse response;
-  while (stream_->Read(&response)) {
+void SeriesCall::run() {
+  stream_->Read(&response_, tag(Step::kRead));
+  bool finished = false;
+  void* done = nullptr;
+  bool ok = false;
+  while (queue_.Next(&done, &ok)) {
+    if (done == tag(Step::kWrite)) {
+      end_write();
+    } else if (done == tag(Step::kRead)) {
+      after_read(ok);
+    } else {
+      finished = true;
+    }
+    // A write that was let begin before the call had ended still comes out of the queue.
+    if (finished && !is_writing()) queue_.Shutdown();
+  }
+}
+
+void SeriesCall::after_read(bool ok) {
+  {
     const std::lock_guard lock(mutex_);
-    apply(response);
+    if (ok) {
+      apply(response_);
+    } else {
+      ended_ = true;
+      ended_at_ = std::chrono::steady_clock::now();
+      if (!opened_) opened_at_ = ended_at_;
+    }
     changed_.notify_all();
   }
-  const std::lock_guard lock(mutex_);
-  ended_ = true;
-  ended_at_ = std::chrono::steady_clock::now();
-  if (!opened_) opened_at_ = ended_at_;
-  changed_.notify_all();
+  if (ok) {
+    stream_->Read(&response_, tag(Step::kRead));
+  } else {
+    stream_->Finish(&end_, tag(Step::kEnd));
+  }
 }
 
 void SeriesCall::apply(v1::StreamResponse& response) {
@@ -85,12 +106,29 @@ std::optional<v1::Opened> SeriesCall::wait_opened(std::chrono::milliseconds time
   return opened_;
 }
 
+bool SeriesCall::begin_write() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return !writing_ || ended_; });
+  if (ended_) return false;
+  writing_ = true;
+  return true;
+}
+
+bool SeriesCall::is_writing() const {
+  const std::lock_guard lock(mutex_);
+  return writing_;
+}
+
+void SeriesCall::end_write() {
+  const std::lock_guard lock(mutex_);
+  writing_ = false;
+  changed_.notify_all();
+}
+
 bool SeriesCall::write(const grpc::ByteBuffer& request) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (ended_) return false;
-  }
-  return stream_->Write(request);
+  if (!begin_write()) return false;
+  stream_->Write(request, tag(Step::kWrite));
+  return true;
 }
 
 bool SeriesCall::wait_safe(uint64_t sequence) {
@@ -137,9 +175,9 @@ uint64_t SeriesCall::came() const {
 
 grpc::Status SeriesCall::finish() {
   if (status_) return *status_;
-  stream_->WritesDone();
-  reader_.join();
-  status_ = stream_->Finish();
+  if (begin_write()) stream_->WritesDone(tag(Step::kWrite));
+  thread_.join();
+  status_ = end_;
   if (status_->error_code() == grpc::StatusCode::CANCELLED) {
     status_ = timed_out_
                   ? grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "no answer to Open in time")

@@ -1,6 +1,9 @@
-// One Stream call of a series: a writer on the caller's thread, a reader on its own. Requests come
-// as bytes, since protobuf would copy what they hold.
+// One Stream call of a series. Requests come as bytes, since protobuf would copy what they hold.
+// The caller's thread begins a write and goes on while gRPC sends it; a thread of the call takes
+// what gRPC has finished.
 #pragma once
+
+#include <grpcpp/generic/generic_stub.h>
 
 #include <chrono>
 #include <condition_variable>
@@ -29,7 +32,8 @@ class SeriesCall {
   // The answer to Open, or nothing if the call has ended, or did not answer in time.
   std::optional<v1::Opened> wait_opened(std::chrono::milliseconds timeout);
 
-  // Sends a StreamRequest in the bytes of the wire. False if the call has ended.
+  // Sends a StreamRequest in the bytes of the wire, once the one before has gone out. False if the
+  // call has ended; true says nothing about whether it arrives.
   bool write(const grpc::ByteBuffer& request);
 
   // Waits until batches below `sequence` are safe; false if the call has ended before.
@@ -61,12 +65,22 @@ class SeriesCall {
   grpc::Status finish();
 
  private:
-  void read_responses();
+  using Stream = grpc::ClientAsyncReaderWriter<grpc::ByteBuffer, v1::StreamResponse>;
+
+  // Of the thread: takes finished operations until the call has ended.
+  void run();
+  void after_read(bool ok);
   void apply(v1::StreamResponse& response);
+  void end_write();
+  bool is_writing() const;
+  // Waits until a write may begin; false if the call has ended.
+  bool begin_write();
   uint64_t safe_count() const { return reports_durable_ ? durable_ : received_; }
 
   grpc::ClientContext context_;
-  std::unique_ptr<grpc::ClientReaderWriterInterface<grpc::ByteBuffer, v1::StreamResponse>> stream_;
+  grpc::CompletionQueue queue_;
+  std::unique_ptr<Stream> stream_;
+  v1::StreamResponse response_;  // of the thread
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<v1::Opened> opened_;
@@ -78,10 +92,12 @@ class SeriesCall {
   uint64_t acknowledged_ = 0;  // batches that the server has received, as those say
   std::chrono::steady_clock::time_point opened_at_;
   std::chrono::steady_clock::time_point ended_at_;
+  bool writing_ = true;  // at first it is the start of the call
   bool ended_ = false;
   bool timed_out_ = false;
+  grpc::Status end_;                    // once the thread has ended
   std::optional<grpc::Status> status_;  // of finish()
-  std::thread reader_;                  // last: it uses all of the above
+  std::thread thread_;                  // last: it uses all of the above
 };
 
 }  // namespace ncscope::client
