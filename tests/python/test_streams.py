@@ -75,7 +75,7 @@ def test_large_arrays_are_cut(client, run_name):
     with client.stream(run_name, 0, num_classes=10, options=options) as opened:
         opened.add(features, labels)
         opened.flush()
-        assert opened.batches == opened.acknowledged == -(-60_000 // ((2 << 20) // (64 * 4 + 8)))
+        assert opened.batches == opened.acknowledged == -(-60_000 // ((8 << 20) // (64 * 4 + 8)))
     counts = np.bincount(labels)
     exact = features.astype(np.float64)
     mean = np.stack([exact[labels == c].mean(axis=0) for c in range(10)])

@@ -19,7 +19,11 @@ class StreamCall:
 
     def __init__(self, stub: Any, open_request: bytes) -> None:
         """Starts the call with a serialised Open."""
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        # gRPC's thread needs no news of acknowledgements: threads that wake take the interpreter's
+        # lock from those that send.
+        self._changed = threading.Condition(lock)
+        self._to_send = threading.Condition(lock)
         self._outbox: deque[bytes] = deque([open_request])
         self._half_closed = False
         self.unsent = len(open_request)  # bytes that gRPC has not taken yet
@@ -42,13 +46,13 @@ class StreamCall:
         with self._changed:
             self._outbox.append(request)
             self.unsent += len(request)
-            self._changed.notify_all()
+            self._to_send.notify()
 
     def half_close(self) -> None:
         """Says that no more requests follow."""
         with self._changed:
             self._half_closed = True
-            self._changed.notify_all()
+            self._to_send.notify()
 
     def wait(self, until: Callable[[], bool], timeout: float | None) -> bool:
         """Waits until `until()` holds or the call has ended; False if neither in `timeout` s."""
@@ -74,7 +78,7 @@ class StreamCall:
     def __next__(self) -> bytes:
         """Gives gRPC the next request, and ends its thread when the call is over."""
         with self._changed:
-            self._changed.wait_for(lambda: self._outbox or self._half_closed or self.ended)
+            self._to_send.wait_for(lambda: self._outbox or self._half_closed or self.ended)
             if self.ended or not self._outbox:
                 raise StopIteration
             request = self._outbox.popleft()
@@ -98,6 +102,7 @@ class StreamCall:
             self.lasted = 0.0 if self.opened is None else time.monotonic() - self._opened_at
             self.ended = True
             self._changed.notify_all()
+            self._to_send.notify()
 
     def _apply(self, response: service_pb2.StreamResponse) -> None:
         with self._changed:
