@@ -69,8 +69,11 @@ void Server::stop(std::chrono::milliseconds drain, const std::function<bool()>& 
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   const auto last_report = std::chrono::steady_clock::now() + kReportGrace;
-  engine_->report_complete(
-      [&] { return hurry() || std::chrono::steady_clock::now() >= last_report; });
+  // What is logged goes on waiting after a restart, for means that are better.
+  if (!services_->logs.enabled()) {
+    engine_->report_complete(
+        [&] { return hurry() || std::chrono::steady_clock::now() >= last_report; });
+  }
   const bool left = engine_->active() > 0;
   if (left) spdlog::warn("cancelling {} open streams", engine_->active());
   engine_->stop();

@@ -68,8 +68,9 @@ v1::Report Engine::get_report(const v1::GetReportRequest& request, const IsCance
       }
     }
     if (cancelled()) throw Cancelled("GetReport: the caller is gone");
-    // Reports of series that are complete are made before the end.
-    const bool nothing_comes = draining_ && active_ == 0 && !(awaited && awaited->complete());
+    // Without logs, reports of series that are complete are made before the end.
+    const bool comes = !services_.logs.enabled() && awaited && awaited->complete();
+    const bool nothing_comes = draining_ && active_ == 0 && !comes;
     if (stopped_ || nothing_comes) throw Unavailable("GetReport: the server is shutting down");
     services_.hub.wait_for_change(seen, kPollInterval);
   }

@@ -323,7 +323,10 @@ TEST(Splits, AWaitEnds) {
 // A server that goes while test of epoch 1 waits for train of epoch 1; epoch 0 is reported.
 class GoingServerTest : public ::testing::Test {
  protected:
-  GoingServerTest() : server_(std::in_place, test_options(folder_ / "data")) {
+  explicit GoingServerTest(server::Durability durability = server::Durability::kOs)
+      : options_(test_options(folder_ / "data")) {
+    options_.limits.durability = durability;
+    server_.emplace(options_);
     stub_ = connect(server_->grpc_address());
     EXPECT_TRUE(stream_all(*stub_, open_of(kTrain, "train", 0), kTrain, 64));
     train_.emplace(*stub_);
@@ -335,7 +338,7 @@ class GoingServerTest : public ::testing::Test {
   void start_again() {
     train_.reset();
     server_.reset();
-    server_.emplace(test_options(folder_ / "data"));
+    server_.emplace(options_);
     stub_ = connect(server_->grpc_address());
   }
 
@@ -345,12 +348,14 @@ class GoingServerTest : public ::testing::Test {
 
   TemporaryFolder folder_;
   const v1::Open open_ = open_of(kTest, "test", 1);
+  server::ServerOptions options_;
   std::optional<server::Server> server_;
   std::unique_ptr<Stub> stub_;
   std::optional<StreamCall> train_;
 };
 
-TEST_F(GoingServerTest, WhatWaitsSurvivesACrash) {
+TEST_F(GoingServerTest, WhatWaitsGoesOnWaitingAfterARestart) {
+  server_->stop(std::chrono::milliseconds(0), [] { return false; });
   start_again();
   v1::Report report;
   expect_status(get_report(report), grpc::NOT_FOUND);
@@ -365,7 +370,12 @@ TEST_F(GoingServerTest, WhatWaitsSurvivesACrash) {
   EXPECT_EQ(difference(local_report(kTest, &kTrain), report, 1e-15), "");
 }
 
-TEST_F(GoingServerTest, WhatWaitsIsReportedBeforeAnOrderlyEnd) {
+class GoingServerWithoutLogsTest : public GoingServerTest {
+ protected:
+  GoingServerWithoutLogsTest() : GoingServerTest(server::Durability::kNone) {}
+};
+
+TEST_F(GoingServerWithoutLogsTest, WhatWaitsIsReportedBeforeAnOrderlyEnd) {
   server_->stop(std::chrono::milliseconds(0), [] { return false; });
   start_again();
   v1::Report report;
@@ -373,7 +383,7 @@ TEST_F(GoingServerTest, WhatWaitsIsReportedBeforeAnOrderlyEnd) {
   EXPECT_EQ(report.nc4().centers().epoch(), 0u);
 }
 
-TEST_F(GoingServerTest, WhoWaitsForItGetsIt) {
+TEST_F(GoingServerWithoutLogsTest, WhoWaitsForItGetsIt) {
   train_->cancel();
   train_->finish();
   v1::Report report;
