@@ -15,15 +15,6 @@ namespace {
 constexpr size_t kAheadMessages = 16;
 constexpr size_t kAheadBytes = size_t{16} << 20;
 
-// Beyond so many answers that are not written yet, an Ack takes the place of the one before it.
-constexpr size_t kQueuedAnswers = 16;
-
-void merge(const v1::Ack& newer, v1::Ack& ack) {
-  ack.set_received_sequence(std::max(ack.received_sequence(), newer.received_sequence()));
-  if (!newer.has_durable_sequence()) return;
-  ack.set_durable_sequence(std::max(ack.durable_sequence(), newer.durable_sequence()));
-}
-
 }  // namespace
 
 // What must not end while the lock is held ends after it: a lease serves other calls, and the last
@@ -227,22 +218,15 @@ void StreamCall::conclude(Lock& lock, const grpc::Status& status) {
 void StreamCall::answer(v1::StreamResponse&& response) {
   const Lock lock(*this);
   if (status_ || broken_) return;
-  const bool follows = response.has_ack() && !answers_.empty() && answers_.back().has_ack();
-  if (follows && (answers_.size() >= kQueuedAnswers || answers_.back().ack().received_sequence() ==
-                                                           response.ack().received_sequence())) {
-    merge(response.ack(), *answers_.back().mutable_ack());
-  } else {
-    answers_.push_back(std::move(response));
-  }
+  answers_.push(std::move(response));
   write_more();
 }
 
 void StreamCall::write_more() {
   if (writing_ || finishing_) return;
-  if (!answers_.empty() && !broken_) {
+  if (const auto answer = answers_.pop()) {
     writing_ = true;
-    stream_.Write(serialize(answers_.front()), begin(written_));
-    answers_.pop_front();
+    stream_.Write(serialize(*answer), begin(written_));
   } else if (status_) {
     finishing_ = true;
     stream_.Finish(*status_, begin(finished_));
@@ -253,7 +237,10 @@ void StreamCall::on_written(bool ok) {
   Lock lock(*this);
   lock.event_ended();
   writing_ = false;
-  if (!ok) broken_ = true;
+  if (!ok) {
+    broken_ = true;
+    answers_.clear();
+  }
   write_more();
 }
 

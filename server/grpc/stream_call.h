@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 
+#include "server/grpc/answer_queue.h"
 #include "server/grpc/stream_handler.h"
 #include "server/grpc/stream_message.h"
 
@@ -114,7 +115,7 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
   size_t held_bytes_ = 0;     // of their leases
   bool working_ = false;
 
-  std::deque<v1::StreamResponse> answers_;
+  AnswerQueue answers_;
   bool writing_ = false;
   bool broken_ = false;                 // an answer did not reach the caller
   std::optional<grpc::Status> status_;  // how the call ends, once that is certain

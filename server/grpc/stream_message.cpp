@@ -29,7 +29,7 @@ void StreamMessage::look() {
 
 size_t StreamMessage::memory_needed(const BatchSpec* spec) const {
   if (bytes_ <= kSmallBytes) return 0;
-  if (!fields_ || spec == nullptr) return bytes_;
+  if (!fields_ || spec == nullptr) return 2 * bytes_;  // parsed, and what is made of that
   return std::max(bytes_, admitted_bytes(*fields_, *spec));
 }
 

@@ -44,7 +44,9 @@ TEST(FrontDoors, HttpTellsHealthAndCounters) {
   for (const char* line :
        {"ncscope_batches_total 3", "ncscope_samples_total 90", "ncscope_reports_total 1",
         "ncscope_open_series 0", "ncscope_held_series 0", "ncscope_sample_memory_bytes 0",
-        "# TYPE ncscope_open_series gauge"}) {
+        "ncscope_waiting_streams 0", "ncscope_receive_memory_bytes 0",
+        "ncscope_receive_memory_limit_bytes 536870912", "ncscope_refused_connections_total 0",
+        "# TYPE ncscope_received_bytes_total counter", "# TYPE ncscope_open_series gauge"}) {
     EXPECT_THAT(metrics->body, HasSubstr(line));
   }
   EXPECT_EQ(http.Get("/else")->status, 404);
