@@ -19,7 +19,7 @@ class StreamCall:
 
     def __init__(self, stub: Any, open_request: bytes) -> None:
         """Starts the call with a serialised Open."""
-        lock = threading.Lock()
+        lock = threading.RLock()
         # gRPC's thread needs no news of acknowledgements: threads that wake take the interpreter's
         # lock from those that send.
         self._changed = threading.Condition(lock)
