@@ -20,7 +20,7 @@ struct ClientOptions {
   std::chrono::milliseconds connect_timeout{5000};
   std::chrono::milliseconds call_timeout{60000};       // of calls that answer at once
   std::chrono::milliseconds reconnect_timeout{30000};  // that a series waits for a lost server
-  size_t window_bytes = size_t{64} << 20;              // of batches that are not acknowledged
+  size_t window_bytes = size_t{64} << 20;              // of batches that a series keeps
   // A call of a series that breaks after this long is no futile recovery (kMaxFutileRecoveries): a
   // proxy may end it while the report is made. Unless it began with fewer batches than were
   // acknowledged: that server was lost itself.

@@ -19,17 +19,20 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parents[2] / "build"
 MIB = 1 << 20
+# What gRPC 1.51 leaves off: a receiver is woken when a frame is there, not at each of its packets.
+TUNED = {"GRPC_EXPERIMENTS": "tcp_frame_size_tuning,tcp_rcv_lowat"}
 
 
 class Program:
     """A process that answers lines with JSON."""
 
-    def __init__(self, *command):
+    def __init__(self, *command, environment=None):
         self.process = subprocess.Popen(
             [str(part) for part in command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env=os.environ | (environment or {}),
         )
         self.ready = json.loads(self.process.stdout.readline())
 
@@ -103,8 +106,8 @@ def start(stack, folder, whole, flight):
         stack.callback(program.end)
         return program
 
-    def bench(name, *arguments):
-        return begin(Program(BUILD / "bin" / name, *arguments))
+    def bench(name, *arguments, **options):
+        return begin(Program(BUILD / "bin" / name, *arguments, **options))
 
     def python(script, *arguments):
         return begin(Program(sys.executable, HERE / script, *arguments))
@@ -120,6 +123,9 @@ def start(stack, folder, whole, flight):
         "C++, copied": Way(sink, bench(client, "copy", sink_address)),
         "Python": Way(sink, python("python_client.py", sink_address), share=0.5),
     }
+    tuned = bench("ncscope_bench_ingest_sink", environment=TUNED)
+    tuned_address = f"127.0.0.1:{tuned.ready['port']}"
+    ways["C++, tuned"] = Way(tuned, bench(client, "own", tuned_address, environment=TUNED))
     if flight:
         served = python("flight.py", "server")
         port = served.ready["port"]
@@ -238,7 +244,8 @@ def main():
     except ImportError:
         flight = None
         print("ingest: no pyarrow here, so no Arrow Flight", file=sys.stderr)
-    loads = [(n, mib * MIB) for n in options.streams for mib in options.batch_mib]
+    # Programs keep what they send until the size of a batch changes.
+    loads = [(n, mib * MIB) for mib in options.batch_mib for n in options.streams]
     about = machine() | {"pyarrow": flight}
     with tempfile.TemporaryDirectory(dir=BUILD) as folder, contextlib.ExitStack() as stack:
         ways = start(stack, folder, not options.no_whole, flight is not None)
@@ -247,7 +254,7 @@ def main():
             ways = {name: way for name, way in ways.items() if name in wanted}
         figures = measure(ways, loads, options.rounds, options.total_mib * MIB, options.limit)
         peaks = {name: way.server.ask()["peak_kib"] // 1024 for name, way in ways.items()}
-    rows = summary(figures, ways, loads)
+    rows = summary(figures, ways, sorted(loads))
     about["load_after"] = os.getloadavg()[0]
     about["server_peak_mib"] = peaks
     options.json.write_text(json.dumps({"machine": about, "rows": rows}, indent=1) + "\n")

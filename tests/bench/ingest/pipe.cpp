@@ -17,7 +17,7 @@
 namespace ncscope::bench {
 namespace {
 
-constexpr size_t kSourceBytes = size_t{32} << 20;  // of each stream
+constexpr size_t kSourceBytes = size_t{16} << 20;  // of each stream
 
 rusage usage() {
   rusage used{};

@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 DIM, CLASSES = 512, 100
-SOURCE_BYTES = 32 << 20  # of each stream
+SOURCE_BYTES = 16 << 20  # of each stream
 
 
 def cpu_seconds():
