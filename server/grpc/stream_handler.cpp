@@ -26,13 +26,14 @@ void StreamHandler::open(StreamMessage& message) {
     throw FailedPrecondition("Stream: expected Open as the first message of a call");
   }
   session_ = sessions_.open(request.open());
+  const uint64_t next = session_->next_sequence();
+  if (next > 0) received_ = next - 1;
   v1::StreamResponse response;
   v1::Opened& opened = *response.mutable_opened();
-  opened.set_next_sequence(session_->next_sequence());
+  opened.set_next_sequence(next);
   opened.set_max_message_bytes(max_message_bytes_);
   opened.set_server_version(NCSCOPE_VERSION);
   answer_(std::move(response));
-  if (opened.next_sequence() > 0) received_ = opened.next_sequence() - 1;
   session_->on_durable([this, session = session_.get()] {
     const auto durable = session->durable_sequence();
     // What is durable has been received, be it that add_batch() has not said so yet.

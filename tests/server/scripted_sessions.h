@@ -16,6 +16,7 @@ struct SessionScript {
   // Returns the highest sequence number received.
   std::function<uint64_t(const server::IncomingBatch&)> add_batch =
       [](const server::IncomingBatch& batch) { return batch.sequence; };
+  uint64_t next_sequence = 0;
   std::function<server::CloseResult()> close = [] { return server::CloseResult{1, 1, nullptr}; };
   std::function<std::optional<uint64_t>()> durable_sequence = [] {
     return std::optional<uint64_t>();
@@ -40,7 +41,7 @@ class ScriptedSessions : public server::SessionSource {
         : spec_(spec), script_(std::move(script)) {}
     ~Scripted() override { script_.end(); }
     const BatchSpec& batch_spec() const override { return spec_; }
-    uint64_t next_sequence() const override { return 0; }
+    uint64_t next_sequence() const override { return script_.next_sequence; }
     uint64_t add_batch(const server::IncomingBatch& batch) override {
       return script_.add_batch(batch);
     }

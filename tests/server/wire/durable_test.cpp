@@ -70,6 +70,33 @@ TEST(Durable, TellsWhatHasBecomeDurableMeanwhile) {
   EXPECT_EQ(answer->ack().durable_sequence(), 1u);
 }
 
+TEST(Durable, WhatCameByAnEarlierCallIsReceived) {
+  DurableLog log;
+  ScriptedServer server([&](const v1::Open&) {
+    SessionScript script = durable_script(log);
+    script.next_sequence = 7;
+    return script;
+  });
+  const Samples samples = make_samples(90, 7, 3, DType::kFloat32, 1);
+  RawStream call(server.address());
+  call.send(open_request(samples));
+  const auto opened = call.read();
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(opened->opened().next_sequence(), 7u);
+  // The log is told whom to call after the answer to Open; it rises until that has happened.
+  std::optional<v1::StreamResponse> answer;
+  std::atomic<bool> told{false};
+  std::thread disk([&] {
+    while (!told) log.rise(4);
+  });
+  answer = call.read();
+  told = true;
+  disk.join();
+  ASSERT_TRUE(answer && answer->has_ack());
+  EXPECT_EQ(answer->ack().received_sequence(), 6u);
+  EXPECT_EQ(answer->ack().durable_sequence(), 4u);
+}
+
 TEST(Durable, WhatBecomesDurableWhileCallsEndIsNoTrouble) {
   constexpr int kCalls = 60;
   std::vector<DurableLog> logs(kCalls);
