@@ -86,6 +86,8 @@ void SeriesCall::apply(v1::StreamResponse& response) {
     opened_ = response.opened();
     opened_at_ = std::chrono::steady_clock::now();
     received_ = opened_->next_sequence();
+    reports_durable_ = opened_->tells_durable();
+    if (opened_->has_durable_sequence()) durable_ = opened_->durable_sequence() + 1;
   } else if (response.has_ack()) {
     ++acks_;
     acknowledged_ = std::max(acknowledged_, response.ack().received_sequence() + 1);

@@ -79,6 +79,8 @@ class SeriesSession : public Session {
     }
   }
 
+  bool tells_durable() const override { return series_->is_logged(); }
+
   std::optional<uint64_t> durable_sequence() const override {
     return series_->durable_sequence(rank_);
   }

@@ -21,6 +21,7 @@ class ReportedSession : public Session {
 
   const BatchSpec& batch_spec() const override { return batch_spec_; }
   uint64_t next_sequence() const override { return content().checksums.size(); }
+  bool tells_durable() const override { return true; }
   std::optional<uint64_t> durable_sequence() const override;
   uint64_t add_batch(const IncomingBatch& batch) override;
   void add_classifier(const ClassifierPart& part) override;

@@ -69,6 +69,7 @@ class Series {
   void add_classifier(uint32_t rank, uint64_t session, const ClassifierPart& part);
   void close(uint32_t rank, uint64_t session, uint64_t batches, bool partial);
 
+  bool is_logged() const { return log_ != nullptr; }
   // The highest batch of a rank that is safe from what --durability promises.
   std::optional<uint64_t> durable_sequence(uint32_t rank);
   // As LogFile::on_durable(), until detach().

@@ -39,6 +39,9 @@ class Session {
   // FailedPrecondition where the count differs, the classifier is not complete or N = 0.
   virtual CloseResult close(uint64_t batches, bool partial) = 0;
 
+  // Whether there will be any of these.
+  virtual bool tells_durable() const { return false; }
+
   // Highest sequence number that a crash cannot lose; nothing while there is none.
   virtual std::optional<uint64_t> durable_sequence() const { return std::nullopt; }
 

@@ -33,12 +33,18 @@ void StreamHandler::open(StreamMessage& message) {
   opened.set_next_sequence(next);
   opened.set_max_message_bytes(max_message_bytes_);
   opened.set_server_version(NCSCOPE_VERSION);
+  opened.set_tells_durable(session_->tells_durable());
+  const std::optional<uint64_t> durable_before = session_->durable_sequence();
+  if (durable_before) opened.set_durable_sequence(*durable_before);
   answer_(std::move(response));
   session_->on_durable([this, session = session_.get()] {
     const auto durable = session->durable_sequence();
     // What is durable has been received, be it that add_batch() has not said so yet.
     if (durable) acknowledge(std::max(received_.load(), *durable), durable);
   });
+  // What became durable between the two is told by nobody else.
+  const auto durable = session_->durable_sequence();
+  if (durable != durable_before) acknowledge(std::max(received_.load(), *durable), durable);
 }
 
 bool StreamHandler::handle_parsed(const v1::StreamRequest& request) {

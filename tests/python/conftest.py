@@ -31,7 +31,7 @@ class Server:
         self.process = None
         self.address = None
 
-    def start(self, listen="127.0.0.1:0"):
+    def start(self, listen="127.0.0.1:0", *options):
         self.folder.mkdir(parents=True, exist_ok=True)
         ports = self.folder / "ports"
         ports.unlink(missing_ok=True)
@@ -42,6 +42,7 @@ class Server:
                     *("--listen", listen, "--http", "127.0.0.1:0"),
                     *("--data", self.folder / "data", "--port-file", ports, "--backend", "cpu"),
                     *("--drain", "1"),
+                    *options,
                 ],
                 stdout=log,
                 stderr=log,

@@ -53,6 +53,7 @@ class ScriptedServer:
                     self.hang(context)
                 self._received = script.get("next", self._received)
                 response.opened.next_sequence = self._received
+                response.opened.tells_durable = script.get("tells_durable", "durable" in script)
             elif kind == "batch":
                 batches += 1
                 self._received = max(self._received, request.batch.sequence + 1)

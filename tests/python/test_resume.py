@@ -100,12 +100,14 @@ def test_a_server_that_restarts(own_server, run_name, how):
 
 def test_batches_that_are_kept_nowhere_are_an_error(own_server, run_name):
     options = ncscope.StreamOptions(timeout=30, resume_timeout=30, keep_bytes=0)
+    own_server.stop()
+    own_server.start(own_server.address, "--durability", "none")
     with ncscope.Client(own_server.address) as client:
         opened = client.stream(run_name, 0, num_classes=6, options=options)
         opened.add(DATA.features[:100], DATA.labels[:100])
         opened.flush()
         own_server.stop(signal.SIGKILL)
-        own_server.start(listen=own_server.address)
+        own_server.start(own_server.address, "--durability", "none")
         with pytest.raises(errors.DataLoss, match="wanting batch 0"):
             opened.flush()
 

@@ -96,6 +96,7 @@ grpc::Status ScriptedServer::run_call(
       next_sequence_ = script.next_sequence.value_or(next_sequence_);
       response.mutable_opened()->set_next_sequence(next_sequence_);
       response.mutable_opened()->set_max_message_bytes(uint64_t{8} << 20);
+      response.mutable_opened()->set_tells_durable(script.tells_durable || script.durable);
     } else if (request.has_batch()) {
       batches_.push_back(request.batch());
       next_sequence_ = std::max(next_sequence_, request.batch().sequence() + 1);

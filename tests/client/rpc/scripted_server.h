@@ -23,6 +23,7 @@ struct CallScript {
   bool end_at_close = false;        // the same when Close comes
   bool answer_open = true;          // false: waits until the caller gives up
   bool acknowledge = true;          // false: only by acknowledge_all()
+  bool tells_durable = false;       // says at the start that it will; so it does with the next one
   std::optional<uint64_t> durable;  // highest number that an Ack says is durable; absent: none
 };
 

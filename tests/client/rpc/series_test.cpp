@@ -459,10 +459,12 @@ TEST_F(SeriesTest, KeepsBatchesThatAreNotDurableOverCalls) {
   first.status = kLost;
   CallScript second;
   second.next_sequence = 6;
+  second.tells_durable = true;
   second.end_after = 1;
   second.status = kLost;
   CallScript third;
   third.next_sequence = 3;
+  third.tells_durable = true;
   server_.next_call(first);
   server_.next_call(second);
   server_.next_call(third);

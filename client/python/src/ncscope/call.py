@@ -110,6 +110,9 @@ class StreamCall:
                 self.opened = response.opened
                 self._opened_at = time.monotonic()
                 self.received = max(self.received, response.opened.next_sequence)
+                self.reports_durable = response.opened.tells_durable
+                if response.opened.HasField("durable_sequence"):
+                    self.durable = response.opened.durable_sequence + 1
             elif response.HasField("ack"):
                 self._acks += 1
                 self._acknowledged = max(self._acknowledged, response.ack.received_sequence + 1)

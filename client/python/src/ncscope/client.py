@@ -195,7 +195,10 @@ class Client:
 
     def series(self, run: str = "") -> service_pb2.ListSeriesResponse:
         """Returns what is being streamed, and what is lost, of one run or of all ("")."""
-        return self._ask("ListSeries", service_pb2.ListSeriesRequest(run=run))
+        answer: service_pb2.ListSeriesResponse = self._ask(
+            "ListSeries", service_pb2.ListSeriesRequest(run=run)
+        )
+        return answer
 
     def report_partial(
         self, run: str, epoch: int, split: str = "train", layer: str = "features"

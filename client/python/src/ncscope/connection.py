@@ -66,7 +66,6 @@ class Connection:
         self._options = options
         self._classifier: list[bytes] = []
         self._close: bytes | None = None
-        self._reports_durable = False  # the server does, in this call or an earlier one
         self._failure: NcscopeError | None = None
         self._cancellation = cancellation
         self._call = self._connect()
@@ -168,8 +167,7 @@ class Connection:
 
     def _keeps_all(self, call: StreamCall) -> bool:
         """Whether batches stay until they are durable."""
-        self._reports_durable |= call.reports_durable
-        return self._reports_durable and self._options.keep_bytes > 0
+        return call.reports_durable and self._options.keep_bytes > 0
 
     def _recover(self, error: NcscopeError) -> bool:
         """Reconnects after the server went away; raises everything else.
