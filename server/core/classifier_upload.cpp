@@ -142,12 +142,9 @@ void SharedClassifier::confirm(uint32_t rank, ClassifierArray which,
   if (array.digest != classifier_digest(values)) refuse_different(which, array.sender, rank);
 }
 
-bool SharedClassifier::confirm_digest(uint32_t rank, ClassifierArray which, uint32_t digest) {
+bool SharedClassifier::drops_bias(uint32_t rank) const {
   const std::lock_guard lock(mutex_);
-  Array& array = arrays_[static_cast<size_t>(which)];
-  if (!array.values || array.digest != digest) return false;
-  if (array.sender != rank) array.confirmed = true;
-  return true;
+  return arrays_[0].values && arrays_[0].is_of(rank) && arrays_[1].is_of(rank);
 }
 
 std::optional<uint32_t> SharedClassifier::digest(ClassifierArray array) const {

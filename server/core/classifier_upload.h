@@ -75,9 +75,8 @@ class SharedClassifier {
   // AlreadyExists if it is a different one, FailedPrecondition if there is none.
   void confirm(uint32_t rank, ClassifierArray array, const std::vector<double>& values) const;
 
-  // Notes that a rank has sent an array that another one had sent, as its log says. False where
-  // there is none, or another one.
-  bool confirm_digest(uint32_t rank, ClassifierArray array, uint32_t digest);
+  // Whether a weight of this rank would take the bias with it, in submit().
+  bool drops_bias(uint32_t rank) const;
 
   // CRC-32C of an array; nothing where it was not sent.
   std::optional<uint32_t> digest(ClassifierArray array) const;

@@ -30,8 +30,7 @@ void Engine::restore_series() {
 void Engine::restore_series(const std::shared_ptr<SeriesLog>& log) {
   const std::optional<v1::Open> open = opened(*log);
   if (!open) {
-    spdlog::warn("{} holds no epoch: removed", log->folder().string());
-    log->remove(false);
+    log->set_aside();
     return;
   }
   const SeriesKey key = parse_key(open->key());

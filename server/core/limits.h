@@ -10,10 +10,10 @@
 namespace ncscope::server {
 
 struct Limits {
-  size_t max_message_bytes = size_t{64} << 20;  // largest message of a stream
+  size_t max_message_bytes = size_t{64} << 20;      // largest message of a stream
   size_t receive_memory_bytes = size_t{512} << 20;  // messages that wait to be applied
-  uint32_t max_classes = 1'000'000;             // K
-  uint32_t max_dim = 65'536;                    // d
+  uint32_t max_classes = 1'000'000;                 // K
+  uint32_t max_dim = 65'536;                        // d
   uint32_t max_world_size = 1'024;
   uint32_t max_open_series = 1'024;
   size_t state_memory_bytes = size_t{4} << 30;   // classifiers, states; accumulators on cpu

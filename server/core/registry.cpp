@@ -65,10 +65,10 @@ bool Registry::adopt(const std::shared_ptr<Series>& series) {
     const std::lock_guard lock(mutex_);
     const auto [found, fresh] = series_.emplace(series->key(), series);
     if (fresh) return true;
-    if (found->second->attempt() >= series->attempt()) return false;
+    if (found->second->attempt() > series->attempt()) return false;
     lower = std::exchange(found->second, series);
   }
-  lower->drop("attempt " + std::to_string(series->attempt()) + " was opened before a restart");
+  lower->drop("attempt " + std::to_string(series->attempt()) + " was opened later");
   return true;
 }
 

@@ -25,8 +25,9 @@ class Registry {
   using Found = std::variant<std::shared_ptr<Series>, ReportedAttempt>;
   Found find_or_make(const SeriesKey& key, const v1::Open& open, const SeriesSpec& spec);
 
-  // Takes up a series of an earlier server, in place of a lower attempt; false where a higher one
-  // is there.
+  // Takes up a series of an earlier server, in place of a lower attempt, or of the same one that
+  // was taken up before: logs are found oldest first, and a dropped one may not be gone yet. False
+  // where a higher one is there.
   bool adopt(const std::shared_ptr<Series>& series);
 
   // Null if it is not being streamed, or reported already.

@@ -94,6 +94,11 @@ std::optional<uint64_t> Series::durable_sequence(uint32_t rank) {
   return log ? log->durable_sequence() : std::nullopt;
 }
 
+bool Series::durability_lost(uint32_t rank) {
+  const auto& log = rank_at(rank).log;
+  return log && !log->failure().empty();
+}
+
 void Series::on_durable(uint32_t rank, uint64_t session, std::function<void()> changed) {
   if (const auto& log = rank_at(rank).log) log->on_durable(session, std::move(changed));
 }
@@ -101,15 +106,25 @@ void Series::on_durable(uint32_t rank, uint64_t session, std::function<void()> c
 void Series::log_open(Rank& rank, uint32_t index) {
   v1::Open open = open_;
   open.set_rank(index);
-  if (batch_spec_) write_batch_spec(*batch_spec_, open);
+  {
+    const std::lock_guard lock(mutex_);
+    if (batch_spec_) write_batch_spec(*batch_spec_, open);
+  }
   const std::string bytes = open.SerializeAsString();
   rank.log->append(RecordType::kOpen, {std::as_bytes(std::span(bytes))});
 }
 
 uint64_t Series::log_record(Rank& rank, uint32_t index, RecordType type, const BodyParts& body) {
   if (!rank.log) return 0;
-  if (rank.log->size() == 0) log_open(rank, index);
-  return rank.log->append(type, body);
+  const uint64_t before = rank.log->size();
+  try {
+    if (before == 0) log_open(rank, index);
+    rank.log->append(type, body);
+  } catch (...) {
+    rank.log->truncate(before);
+    throw;
+  }
+  return before;
 }
 
 void Series::require_writer(const Rank& rank, uint64_t session) const {
@@ -133,16 +148,22 @@ void Series::require_open(const Rank& rank, uint32_t index) const {
 }
 
 void Series::drop(const std::string& reason) {
+  bool reporting = false;
   {
     const std::lock_guard lock(mutex_);
     if (phase_ == Phase::kReported || drop_reason_) return;
     drop_reason_ = reason;
     changed_.notify_all();
-    // Whoever makes the report sees the reason when it is done, and frees.
-    if (phase_ == Phase::kReporting) return;
-    phase_ = Phase::kDropped;
+    if (phase_ != Phase::kReporting) {
+      phase_ = Phase::kDropped;
+    } else {
+      reporting = true;
+    }
   }
-  free_all();
+  if (!reporting) return free_all();
+  // Whoever makes the report sees the reason when it is done, and frees. The log goes at once, so
+  // that nobody finds it after a crash; what reads it has it open.
+  if (log_) log_->remove(true);
 }
 
 bool Series::drop_if_unused() {

@@ -72,6 +72,7 @@ class Series {
   bool is_logged() const { return log_ != nullptr; }
   // The highest batch of a rank that is safe from what --durability promises.
   std::optional<uint64_t> durable_sequence(uint32_t rank);
+  bool durability_lost(uint32_t rank);
   // As LogFile::on_durable(), until detach().
   void on_durable(uint32_t rank, uint64_t session, std::function<void()> changed);
 
@@ -164,9 +165,11 @@ class Series {
   void end_reporting();
   std::optional<DecisionCounts> count_decisions(Device& device, const Statistics& centers,
                                                 const Classifier* classifier);
-  void restore_rank(uint32_t index, std::vector<ClassifierRecord>& confirmed);
+  struct ReplayedClassifier;
+  void restore_rank(uint32_t index);
+  Rank* replay_open(uint32_t index, std::span<const std::byte> body);
   void replay(Rank& rank, uint32_t index, const LogReader::Record& record,
-              std::vector<ClassifierRecord>& confirmed);
+              ReplayedClassifier& classifier);
   void replay_batch(Rank& rank, uint64_t place, const BatchRecord& record);
   void replay_state(Rank& rank, uint32_t index, const StateRecord& record);
   v1::Report compute(Device& device, const Classifier* classifier);

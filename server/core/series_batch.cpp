@@ -158,11 +158,8 @@ void Series::add_classifier(uint32_t index, uint64_t session, const ClassifierPa
     classifier_.confirm(index, part.array, values->values);
     return;
   }
-  // Values that another rank has sent are in its log.
-  const uint32_t digest = classifier_digest(values->values);
-  const bool known = classifier_.digest(part.array) == digest;
-  const ClassifierBody body(
-      {part.array, digest, known ? std::span<const double>() : values->values});
+  const bool drops_bias = part.array == ClassifierArray::kWeight && classifier_.drops_bias(index);
+  const ClassifierBody body({part.array, drops_bias, values->values});
   const uint64_t before = log_record(rank, index, RecordType::kClassifier, body.parts());
   try {
     classifier_.submit(index, part.array, std::move(*values));

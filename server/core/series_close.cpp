@@ -37,7 +37,10 @@ void Series::close(uint32_t index, uint64_t session, uint64_t batches, bool part
     throw FailedPrecondition("Close: the rank's state was lost (" + rank.broken +
                              "); open a higher attempt: " + describe(key_));
   }
-  if (rank.closed) return;
+  if (rank.closed) {
+    if (rank.log) rank.log->wait_durable();  // after a restart it may not be yet
+    return;
+  }
   if (rank.upload) rank.upload->check_complete();
   close_rank(rank, index, partial);
 }
@@ -69,7 +72,12 @@ uint64_t Series::log_state(Rank& rank, uint32_t index, const StatisticsBundle& b
   failpoint("state.stored");
   const SmallBody body(StateRecord{digest});
   const uint64_t before = log_record(rank, index, RecordType::kState, body.parts());
-  rank.log->wait_durable();
+  try {
+    rank.log->wait_durable();
+  } catch (...) {
+    rank.log->truncate(before);
+    throw;
+  }
   failpoint("state.logged");
   return before;
 }
@@ -87,7 +95,14 @@ bool Series::close_with_state(uint32_t index, const SeriesSpec& spec, Statistics
     throw AlreadyExists("rank " + std::to_string(index) +
                         " has been closed with other content: " + describe(key_));
   }
-  if (rank->closed) return true;
+  if (rank->closed) {
+    if (rank->log) rank->log->wait_durable();
+    return true;
+  }
+  {
+    const std::lock_guard series_lock(mutex_);
+    if (drop_reason_) return false;
+  }
   const uint64_t samples = bundle.statistics.samples;
   const uint64_t before = log_state(*rank, index, bundle, digest);
   rank->state = std::move(bundle.statistics);

@@ -16,23 +16,29 @@ size_t state_bytes(const Statistics& state) {
 
 }  // namespace
 
-void Series::restore() {
-  std::vector<std::pair<uint32_t, std::vector<ClassifierRecord>>> confirmed;
-  for (uint32_t index = 0; index < spec_.world_size; ++index) {
-    if (!std::filesystem::exists(log_->rank_path(index))) continue;
-    confirmed.emplace_back(index, std::vector<ClassifierRecord>());
-    restore_rank(index, confirmed.back().second);
+// What a rank has sent of the classifier, as its log says.
+struct Series::ReplayedClassifier {
+  std::optional<ClassifierValues> weight;
+  std::optional<ClassifierValues> bias;
+
+  void take(const ClassifierRecord& record, MemoryBudget& budget) {
+    ClassifierValues values;
+    values.memory = budget.reserve(record.values.size_bytes(), "classifier");
+    values.values.assign(record.values.begin(), record.values.end());
+    if (record.drops_bias) bias.reset();
+    (record.array == ClassifierArray::kWeight ? weight : bias) = std::move(values);
   }
-  for (const auto& [index, records] : confirmed) {
-    for (const ClassifierRecord& record : records) {
-      if (classifier_.confirm_digest(index, record.array, record.digest)) continue;
-      Rank& rank = rank_at(index);
-      const std::lock_guard lock(rank.mutex);
-      const std::lock_guard series_lock(mutex_);
-      broken_ = true;
-      rank.broken = "the classifier that it has sent is damaged in the log of another rank";
-      spdlog::error("rank {} is lost: {}: {}", index, rank.broken, describe(key_));
-    }
+
+  // Only what it sent last counts: ranks may have sent others before, each in its own order.
+  void submit(uint32_t rank, SharedClassifier& classifier) {
+    if (weight) classifier.submit(rank, ClassifierArray::kWeight, *std::exchange(weight, {}));
+    if (bias) classifier.submit(rank, ClassifierArray::kBias, *std::exchange(bias, {}));
+  }
+};
+
+void Series::restore() {
+  for (uint32_t index = 0; index < spec_.world_size; ++index) {
+    if (std::filesystem::exists(log_->rank_path(index))) restore_rank(index);
   }
   const std::lock_guard lock(mutex_);
   used_ = true;
@@ -43,32 +49,15 @@ void Series::restore() {
   complete_since_ = last_used_;
 }
 
-void Series::restore_rank(uint32_t index, std::vector<ClassifierRecord>& confirmed) {
+void Series::restore_rank(uint32_t index) {
   LogReader reader(log_->rank_path(index));
   uint64_t good = 0;
   std::string damage;
   Rank* rank = nullptr;
-  while (const auto record = reader.next()) {
+  ReplayedClassifier classifier;
+  const auto attempt = [&](const auto& action) {
     try {
-      if (record->type == RecordType::kOpen) {
-        v1::Open open;
-        if (!open.ParseFromArray(record->body.data(), static_cast<int>(record->body.size())) ||
-            open.rank() != index || rank != nullptr) {
-          throw DataLoss("what the rank has opened cannot be read");
-        }
-        const bool streams = open.data_type() != v1::DATA_TYPE_UNSPECIFIED;
-        const BatchSpec batches = streams ? parse_batch_spec(open) : BatchSpec();
-        rank = join(index, parse_series_spec(open, services_.limits), streams ? &batches : nullptr);
-      } else if (rank == nullptr) {
-        throw DataLoss("what the rank has opened is missing");
-      } else {
-        replay(*rank, index, *record, confirmed);
-      }
-      good = reader.good_bytes();
-    } catch (const BudgetExhausted&) {
-      throw;
-    } catch (const BeyondBudget&) {
-      throw;
+      action();
     } catch (const InvalidArgument& error) {
       damage = error.what();
     } catch (const DataLoss& error) {
@@ -78,8 +67,23 @@ void Series::restore_rank(uint32_t index, std::vector<ClassifierRecord>& confirm
     } catch (const AlreadyExists& error) {
       damage = error.what();
     }
-    if (!damage.empty()) break;
+    return damage.empty();
+  };
+  while (const auto record = reader.next()) {
+    const bool taken = attempt([&] {
+      if (record->type == RecordType::kOpen && rank == nullptr) {
+        rank = replay_open(index, record->body);
+      } else if (rank == nullptr) {
+        throw DataLoss("what the rank has opened is missing");
+      } else {
+        replay(*rank, index, *record, classifier);
+      }
+    });
+    if (!taken) break;
+    good = reader.good_bytes();
   }
+  // A classifier that was refused, and not taken back yet, is the last thing in a log.
+  if (rank != nullptr) attempt([&] { classifier.submit(index, classifier_); });
   if (damage.empty()) damage = reader.damage();
   if (!damage.empty()) {
     ++services_.counters.damaged_logs;
@@ -92,8 +96,18 @@ void Series::restore_rank(uint32_t index, std::vector<ClassifierRecord>& confirm
   if (rank->next_sequence() > 0) rank->log->commit(rank->next_sequence() - 1);
 }
 
+Rank* Series::replay_open(uint32_t index, std::span<const std::byte> body) {
+  v1::Open open;
+  if (!open.ParseFromArray(body.data(), static_cast<int>(body.size())) || open.rank() != index) {
+    throw DataLoss("what the rank has opened cannot be read");
+  }
+  const bool streams = open.data_type() != v1::DATA_TYPE_UNSPECIFIED;
+  const BatchSpec batches = streams ? parse_batch_spec(open) : BatchSpec();
+  return join(index, parse_series_spec(open, services_.limits), streams ? &batches : nullptr);
+}
+
 void Series::replay(Rank& rank, uint32_t index, const LogReader::Record& record,
-                    std::vector<ClassifierRecord>& confirmed) {
+                    ReplayedClassifier& classifier) {
   const std::lock_guard lock(rank.mutex);
   if (rank.closed) throw DataLoss("a record follows the end of the rank");
   switch (record.type) {
@@ -101,23 +115,15 @@ void Series::replay(Rank& rank, uint32_t index, const LogReader::Record& record,
       if (!batch_spec_) throw DataLoss("what the rank has opened has no batches");
       return replay_batch(rank, record.place,
                           parse_batch(record.body, batch_spec_->type, spec_.dim));
-    case RecordType::kClassifier: {
-      ClassifierRecord array = parse_classifier(record.body);
-      if (array.values.empty()) {
-        confirmed.push_back(array);
-        return;
-      }
-      ClassifierValues values;
-      values.memory = services_.memory.reserve(array.values.size_bytes(), "classifier");
-      values.values.assign(array.values.begin(), array.values.end());
-      return classifier_.submit(index, array.array, std::move(values));
-    }
+    case RecordType::kClassifier:
+      return classifier.take(parse_classifier(record.body), services_.memory);
     case RecordType::kClose: {
       const CloseRecord close = parse_close(record.body);
       if (close.batches != rank.next_sequence()) {
         throw DataLoss("expected the end after " + std::to_string(rank.next_sequence()) +
                        " batches, got it after " + std::to_string(close.batches));
       }
+      classifier.submit(index, classifier_);
       return mark_closed(rank, index, rank.accumulator ? rank.accumulator->samples() : 0,
                          close.partial);
     }
@@ -151,11 +157,13 @@ void Series::replay_batch(Rank& rank, uint64_t place, const BatchRecord& record)
 }
 
 void Series::replay_state(Rank& rank, uint32_t index, const StateRecord& record) {
+  const auto path = log_->state_path(index);
+  if (!std::filesystem::exists(path)) throw DataLoss("its state is missing");
   StatisticsBundle bundle;
   try {
-    bundle = load_statistics(log_->state_path(index));
-  } catch (const Error& error) {
-    throw DataLoss(error.what());
+    bundle = load_statistics(path);
+  } catch (const InvalidArgument& error) {
+    throw Error(error.what());  // it is there and cannot be opened now: no damage
   }
   rank.memory =
       services_.memory.reserve(state_bytes(bundle.statistics), "state of " + describe(key_));

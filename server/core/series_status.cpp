@@ -51,6 +51,7 @@ SeriesStatus Series::status() const {
       missing.connected = rank->connected;
       missing.batches = rank->received;
       missing.broken = rank->broken;
+      if (missing.broken.empty() && rank->log) missing.broken = rank->log->failure();
     }
     const auto since = rank == nullptr ? begun_ : rank->last_seen;
     if (!missing.connected) missing.absence = now - since;
@@ -88,6 +89,10 @@ void Series::close_missing() {
     if (rank == nullptr) throw Aborted(*lost());
     const std::lock_guard lock(rank->mutex);
     if (rank->closed) continue;
+    {
+      const std::lock_guard series_lock(mutex_);
+      if (drop_reason_) throw Aborted(*drop_reason_);
+    }
     if (!rank->broken.empty()) {
       // Nothing that is right can be made of it; what is left of its log ends here too.
       rank->accumulator.reset();

@@ -45,9 +45,12 @@ class Session {
   // Highest sequence number that a crash cannot lose; nothing while there is none.
   virtual std::optional<uint64_t> durable_sequence() const { return std::nullopt; }
 
-  // Calls `changed`, from whatever thread, after durable_sequence() has risen; no more once the
+  // Whether nothing more becomes durable.
+  virtual bool durability_lost() const { return false; }
+
+  // Calls `changed`, from whatever thread, after either has changed; no more once the
   // session is destroyed, which waits for a call in progress. Set once, before the first batch.
-  // `changed` does not block and calls nothing but durable_sequence().
+  // `changed` does not block and calls nothing but these two.
   virtual void on_durable(std::function<void()> changed) { static_cast<void>(changed); }
 };
 

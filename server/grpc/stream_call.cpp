@@ -35,8 +35,8 @@ class StreamCall::Lock {
  private:
   StreamCall& call_;
   size_t ended_events_ = 0;
-  std::vector<std::unique_ptr<StreamMessage>> dropped_;
   std::shared_ptr<StreamCall> last_;
+  std::vector<std::unique_ptr<StreamMessage>> dropped_;  // before it
   std::unique_lock<std::mutex> lock_;
 };
 
@@ -47,8 +47,10 @@ bool StreamCall::Presence::take_place() { return has_place_ = server_.take_place
 StreamCall::StreamCall(StreamServer& server)
     : presence_(server),
       server_(server),
-      handler_(server.sessions(), server.pool(), server.options().max_message_bytes,
-               [this](v1::StreamResponse&& response) { answer(std::move(response)); }) {}
+      handler_(
+          server.sessions(), server.pool(), server.options().max_message_bytes,
+          [this](v1::StreamResponse&& response) { answer(std::move(response)); },
+          [this] { context_.TryCancel(); }) {}
 
 void StreamCall::wait_for_caller(StreamServer& server) {
   const auto call = std::make_shared<StreamCall>(server);

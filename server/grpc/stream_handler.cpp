@@ -38,6 +38,8 @@ void StreamHandler::open(StreamMessage& message) {
   if (durable_before) opened.set_durable_sequence(*durable_before);
   answer_(std::move(response));
   session_->on_durable([this, session = session_.get()] {
+    // Whoever opens again is told why.
+    if (session->durability_lost()) return cancel_();
     const auto durable = session->durable_sequence();
     // What is durable has been received, be it that add_batch() has not said so yet.
     if (durable) acknowledge(std::max(received_.load(), *durable), durable);

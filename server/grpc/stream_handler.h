@@ -20,12 +20,16 @@ class StreamHandler {
  public:
   using Answer = std::function<void(v1::StreamResponse&&)>;
 
-  // `answer` is called within handle(), and on any thread when batches have become durable.
-  StreamHandler(SessionSource& sessions, BatchPool& pool, size_t max_message_bytes, Answer answer)
+  // `answer` is called within handle(), and on any thread when batches have become durable;
+  // `cancel` on any thread when nothing more will be: a caller that waits for it would wait for
+  // ever.
+  StreamHandler(SessionSource& sessions, BatchPool& pool, size_t max_message_bytes, Answer answer,
+                std::function<void()> cancel)
       : sessions_(sessions),
         pool_(pool),
         max_message_bytes_(max_message_bytes),
-        answer_(std::move(answer)) {}
+        answer_(std::move(answer)),
+        cancel_(std::move(cancel)) {}
 
   // Null until the call is open.
   const BatchSpec* batch_spec() const { return session_ ? &session_->batch_spec() : nullptr; }
@@ -49,6 +53,7 @@ class StreamHandler {
   BatchPool& pool_;
   const size_t max_message_bytes_;
   const Answer answer_;
+  const std::function<void()> cancel_;
   std::atomic<uint64_t> received_{0};  // highest sequence number, as far as there is one
   std::unique_ptr<Session> session_;
 };

@@ -75,6 +75,19 @@ void SeriesLog::remove(bool for_good) {
   made_ = false;
 }
 
+void SeriesLog::set_aside() {
+  uintmax_t bytes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
+    if (entry.is_regular_file()) bytes += entry.file_size();
+  }
+  if (bytes == 0) return remove(false);  // a server ended when it had just begun
+  const std::filesystem::path aside = folder_.string() + ".damaged";
+  std::error_code error;
+  std::filesystem::rename(folder_, aside, error);
+  spdlog::error("{} does not say what epoch it is of: kept as {}", folder_.string(),
+                aside.filename().string());
+}
+
 EpochLogs::EpochLogs(std::filesystem::path root, Durability durability)
     : root_(std::move(root)), durability_(durability) {
   if (syncs()) {
@@ -95,6 +108,7 @@ std::vector<std::shared_ptr<SeriesLog>> EpochLogs::found() {
   std::vector<std::shared_ptr<SeriesLog>> out;
   for (const auto& entry : std::filesystem::directory_iterator(root_)) {
     if (!entry.is_directory()) continue;
+    if (entry.path().extension() == ".damaged") continue;
     if (entry.path().extension() == ".gone") {
       std::error_code ignored;  // tried again at the next start
       std::filesystem::remove_all(entry.path(), ignored);

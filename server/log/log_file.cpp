@@ -77,7 +77,6 @@ void LogFile::resume(uint64_t good_bytes) {
 
 void LogFile::close() {
   const std::lock_guard lock(mutex_);
-  if (!file_) return;
   file_.reset();
   logs().add_bytes(-static_cast<int64_t>(size_));
   size_ = 0;
@@ -162,6 +161,7 @@ void LogFile::truncate(uint64_t size) {
   logs().add_bytes(static_cast<int64_t>(size) - static_cast<int64_t>(size_));
   size_ = size;
   synced_ = std::min(synced_, size);
+  sync_floor_ = std::min(sync_floor_, size);
   if (::ftruncate(file_->number, static_cast<off_t>(size)) != 0) {
     failure_ = std::string("a record could not be taken back: ") + std::strerror(errno);
   }
@@ -211,6 +211,11 @@ void LogFile::wait_durable() {
   }
 }
 
+std::string LogFile::failure() const {
+  const std::lock_guard lock(mutex_);
+  return failure_;
+}
+
 std::optional<uint64_t> LogFile::durable_sequence() const {
   const std::lock_guard lock(mutex_);
   return durable_;
@@ -236,6 +241,7 @@ void LogFile::sync() noexcept {
     if (!file_ || !failure_.empty()) return;
     file = file_;
     target = size_;
+    sync_floor_ = size_;
     entered = entered_;
   }
   int error = entered ? 0 : series_->sync_folders();
@@ -243,15 +249,21 @@ void LogFile::sync() noexcept {
   if (error == 0) error = failpoint("log.synced");
   if (error != 0) {
     // Pages that could not be written may count as clean from now on: no later sync would tell.
+    {
+      const std::lock_guard lock(mutex_);
+      if (file_ != file) return;  // removed meanwhile
+      failure_ = std::string("the disk did not take it: ") + std::strerror(error);
+      changed_.notify_all();
+    }
     logs().write_failed();
-    const std::lock_guard lock(mutex_);
-    failure_ = std::string("the disk did not take it: ") + std::strerror(error);
-    changed_.notify_all();
+    const std::lock_guard lock(callback_mutex_);
+    if (callback_) callback_();
     return;
   }
   {
     const std::lock_guard lock(mutex_);
     entered_ = true;
+    target = std::min(target, sync_floor_);  // what was cut off meanwhile may be there anew
   }
   advance(target, true);
 }

@@ -49,8 +49,12 @@ class LogFile : public std::enable_shared_from_this<LogFile> {
   void wait_durable();
   // The highest batch that is safe from what --durability promises.
   std::optional<uint64_t> durable_sequence() const;
-  // `changed` is called whenever that has risen later than within commit(), by whatever thread; it
-  // may call durable_sequence(). It takes the place of another owner's.
+  // Why nothing more becomes durable: a sync or an undo has failed, or the log was removed. Empty
+  // where all is well.
+  std::string failure() const;
+  // `changed` is called whenever the sequence has risen later than within commit(), and when a sync
+  // has failed, by whatever thread; it may call durable_sequence() and failure(). It takes the
+  // place of another owner's.
   void on_durable(uint64_t owner, std::function<void()> changed);
   // Ends that, unless another owner's took its place: no call is under way when this returns.
   void end_on_durable(uint64_t owner);
@@ -83,7 +87,8 @@ class LogFile : public std::enable_shared_from_this<LogFile> {
   std::shared_ptr<const Descriptor> file_;  // null before the first record
   uint64_t size_ = 0;
   uint64_t synced_ = 0;
-  bool entered_ = true;  // in its folder, for good
+  uint64_t sync_floor_ = 0;  // the least size since the last sync began
+  bool entered_ = true;      // in its folder, for good
   std::string failure_;
   struct Mark {
     uint64_t end;

@@ -106,7 +106,7 @@ BatchRecord parse_batch(std::span<const std::byte> body, DType type, size_t dim)
 }
 
 ClassifierBody::ClassifierBody(const ClassifierRecord& record)
-    : fixed_{static_cast<uint64_t>(record.array), record.digest} {
+    : fixed_{static_cast<uint64_t>(record.array), record.drops_bias ? 1u : 0u} {
   parts_.push_back(bytes_of(fixed_.data(), fixed_.size()));
   parts_.push_back(std::as_bytes(record.values));
 }
@@ -116,7 +116,7 @@ ClassifierRecord parse_classifier(std::span<const std::byte> body) {
   const size_t bytes = body.size() - sizeof(fixed);
   if (fixed[0] > 1 || bytes % sizeof(double) != 0) refuse("a classifier", sizeof(fixed), bytes);
   return {static_cast<ClassifierArray>(fixed[0]),
-          static_cast<uint32_t>(fixed[1]),
+          fixed[1] != 0,
           {reinterpret_cast<const double*>(body.data() + sizeof(fixed)), bytes / sizeof(double)}};
 }
 

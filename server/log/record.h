@@ -54,10 +54,10 @@ struct BatchRecord {
   std::span<const uint64_t> sample_ids;  // [rows], or empty
 };
 
-// One array of the classifier; without values where another rank had sent the same before.
+// One array of the classifier.
 struct ClassifierRecord {
   ClassifierArray array = ClassifierArray::kWeight;
-  uint32_t digest = 0;
+  bool drops_bias = false;  // a weight that takes the bias of the one before with it
   std::span<const double> values;
 };
 

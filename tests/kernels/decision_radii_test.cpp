@@ -58,7 +58,7 @@ struct Problem {
   }
 };
 
-std::vector<double> half_squares(const std::vector<double>& rows, size_t d) {
+std::vector<double> minus_half_squares(const std::vector<double>& rows, size_t d) {
   std::vector<double> out(rows.size() / d);
   for (size_t i = 0; i < rows.size(); ++i) out[i / d] -= 0.5 * rows[i] * rows[i];
   return out;
@@ -70,7 +70,7 @@ Problem nearest_center(size_t classes, size_t d, uint64_t seed) {
   problem.dim = d;
   problem.rows = random.normals(classes * d);
   problem.points = true;
-  problem.offset = half_squares(problem.rows, d);
+  problem.offset = minus_half_squares(problem.rows, d);
   problem.where = problem.rows;
   problem.center = problem.origin = random.normals(d);
   for (size_t c = 0; c < classes; ++c) problem.places.push_back(static_cast<uint32_t>(c));
@@ -172,7 +172,7 @@ TEST_P(DecisionRadii, FarFromTheOriginTheyAreSmallerButRight) {
 TEST_P(DecisionRadii, EqualRowsLeaveNone) {
   Problem problem = nearest_center(6, 11, 4);
   std::copy_n(problem.rows.begin(), 11, problem.rows.begin() + 2 * 11);
-  problem.offset = half_squares(problem.rows, 11);
+  problem.offset = minus_half_squares(problem.rows, 11);
   problem.where = problem.rows;
   const std::vector<double> got = radii(problem);
   EXPECT_EQ(got[0], 0);

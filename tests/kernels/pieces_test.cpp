@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kRows = 3;
 constexpr size_t kDim = 5;
 constexpr DType kTypes[] = {DType::kFloat32, DType::kFloat16, DType::kBFloat16, DType::kFloat64};
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNotANumber = std::numeric_limits<double>::quiet_NaN();
 
 struct Whole {
   BatchSpec spec;
@@ -105,8 +105,8 @@ TEST(AdmissionInPieces, NamesTheSameFeatureWhereverItIsCut) {
   for (const DType type : kTypes) {
     for (const size_t place : {size_t{0}, kDim - 1, 2 * kDim, 3 * kDim - 1}) {
       std::vector<double> values = random.normals(kRows * kDim);
-      values[place] = kNaN;
-      values[kDim + 2] = kNaN;  // of the row that is ignored
+      values[place] = kNotANumber;
+      values[kDim + 2] = kNotANumber;  // of the row that is ignored
       const Whole whole = make_whole(type, LabelWidth::kInt64, values);
       const std::string expected = refusal([&] {
         admit({kRows, whole.features, whole.labels, whole.predictions}, whole.spec);
@@ -123,8 +123,8 @@ TEST(AdmissionInPieces, DropsTheSameRowsWhereverItIsCut) {
   Random random(9);
   for (const DType type : kTypes) {
     std::vector<double> values = random.normals(kRows * kDim);
-    values[0] = kNaN;
-    values[kDim + 2] = kNaN;
+    values[0] = kNotANumber;
+    values[kDim + 2] = kNotANumber;
     Whole whole = make_whole(type, LabelWidth::kInt64, values);
     whole.spec.skip_nonfinite = true;
     const AdmittedBatch expected =

@@ -98,6 +98,13 @@ grpc::Status StreamCall::finish() {
   return stream_->Finish();
 }
 
+grpc::Status StreamCall::wait_for_end() {
+  finished_ = true;
+  while (read()) {
+  }
+  return stream_->Finish();
+}
+
 std::optional<v1::Closed> stream_all(Stub& stub, const v1::Open& open, const Samples& samples,
                                      size_t batch_rows, grpc::Status* status) {
   StreamCall call(stub);

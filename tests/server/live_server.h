@@ -43,6 +43,8 @@ class StreamCall {
 
   // Ends the call and returns its status.
   grpc::Status finish();
+  // The status of a call that the server ends by itself.
+  grpc::Status wait_for_end();
   void cancel();
 
  private:

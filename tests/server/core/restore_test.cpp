@@ -107,7 +107,7 @@ TEST_F(RestoreTest, AnotherClassifierIsStillRefused) {
   }
   {
     const auto session = engine().open(open_of(1));
-    send_classifier(*session, part(1));  // the same: only its digest is logged
+    send_classifier(*session, part(1));
   }
   restart();
   const auto session = engine().open(open_of(1));
@@ -117,6 +117,64 @@ TEST_F(RestoreTest, AnotherClassifierIsStillRefused) {
   // Confirmed by rank 1, so rank 0 may not replace it any more.
   const auto first = engine().open(open_of(0));
   EXPECT_THROW(send_classifier(*first, other), server::AlreadyExists);
+}
+
+// Each in its own order: rank 1 had another one before rank 0 sent its own.
+TEST_F(RestoreTest, OnlyTheLastClassifierOfARankCounts) {
+  Samples older = part(1);
+  older.classifier->weight[0] += 1;
+  Samples without_bias = part(1);
+  without_bias.classifier->bias.clear();
+  {
+    const auto session = engine().open(open_of(1));
+    send_classifier(*session, older);
+    send_classifier(*session, older);
+    send_classifier(*session, without_bias);  // takes the bias with it
+  }
+  {
+    const auto session = engine().open(open_of(0));
+    for (const auto& chunk : chunks_of(*without_bias.classifier, 1000)) {
+      session->add_classifier(server::incoming_part(chunk));
+    }
+  }
+  restart();
+  EXPECT_EQ(services().counters.damaged_logs, 0u);
+  std::shared_ptr<const v1::Report> report;
+  for (const uint32_t rank : {0u, 1u}) {
+    const auto session = engine().open(open_of(rank));
+    for (const auto& batch : batches_of(part(rank), kBatchRows)) {
+      session->add_batch(incoming(batch, *session));
+    }
+    report = session->close(batches_of(part(rank), kBatchRows).size(), false).report;
+  }
+  ASSERT_TRUE(report);
+  Samples expected = samples_;
+  expected.classifier->bias.clear();
+  EXPECT_EQ(difference(local_report(expected), *report, 1e-6), "");
+}
+
+// Its log must not begin with the opening of a state.
+TEST_F(RestoreTest, ARankWhoseStateWasRefusedStreamsInstead) {
+  v1::GetStatisticsRequest request;
+  *request.mutable_key() = open_of(0, "undisturbed").key();
+  StatisticsBundle bundle = engine().get_statistics(request).bundle;
+  const auto put = [&](uint32_t rank) {
+    server::StateUpload upload(engine(), open_of(rank));
+    write_statistics(
+        bundle, [&](const v1::StatisticsHeader& header) { upload.header(header); },
+        [&](const v1::StatisticsBlock& block) { upload.block(block); });
+    return upload.finish();
+  };
+  put(0);
+  bundle.classifier->weight[0] += 1;
+  EXPECT_THROW(put(1), server::AlreadyExists);
+  {
+    const auto session = engine().open(open_of(1));
+    session->add_batch(incoming(batches_of(part(1), kBatchRows)[0], *session));
+  }
+  restart();
+  EXPECT_EQ(services().counters.damaged_logs, 0u);
+  EXPECT_EQ(engine().open(open_of(1))->next_sequence(), 1u);
 }
 
 TEST_F(RestoreTest, IdentitiesPredictionsAndDroppedRows) {

@@ -96,6 +96,27 @@ TEST_P(LogFileTest, SequencesBecomeDurableInOrder) {
   EXPECT_EQ(seen.empty(), GetParam() == Durability::kOs);
 }
 
+TEST_P(LogFileTest, NothingIsWrittenToALogThatIsGone) {
+  const auto series = logs_.new_series();
+  const auto log = series->new_rank(0);
+  log->close();  // before its first record
+  EXPECT_THROW(log->append(RecordType::kOpen, {}), server::FailedPrecondition);
+  EXPECT_NE(log->failure(), "");
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));
+}
+
+TEST_P(LogFileTest, WhatSaysNothingIsSetAside) {
+  const auto series = logs_.new_series();
+  series->new_rank(0)->append(RecordType::kOpen, {bytes("x")});
+  series->set_aside();
+  const auto empty = logs_.new_series();
+  empty->make_folder();
+  empty->set_aside();
+  EXPECT_TRUE(logs_.found().empty());
+  EXPECT_TRUE(std::filesystem::exists(series->folder().string() + ".damaged"));
+  EXPECT_FALSE(std::filesystem::exists(empty->folder()));
+}
+
 TEST_P(LogFileTest, AResumedLogGoesOnBehindWhatIsGood) {
   const auto series = logs_.new_series();
   uint64_t good = 0;
