@@ -62,8 +62,7 @@ v1::Report Engine::get_report(const v1::GetReportRequest& request, const IsCance
                      (request.has_attempt() ? ", attempt " + std::to_string(asked) : ""));
     }
     if (streamed) {
-      const auto& lease = services_.limits.lease;
-      if (const std::string text = streamed->status().lost_text(lease); !text.empty()) {
+      if (const std::string text = streamed->status().lost_text(); !text.empty()) {
         throw FailedPrecondition("GetReport: the epoch is lost: " + text + ": " + describe(key));
       }
     }

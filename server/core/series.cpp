@@ -44,12 +44,7 @@ std::optional<uint64_t> Series::attach(uint32_t rank_index, const SeriesSpec& sp
   Rank* rank = join(rank_index, spec, &batches);
   if (rank == nullptr) return std::nullopt;
   const std::lock_guard lock(rank->mutex);
-  if (!rank->closed && rank->memory.bytes() == 0) {
-    rank->memory = services_.accumulator_memory().reserve(
-        Accumulator::bytes_needed(batches.num_classes, batches.dim, batches.type,
-                                  services_.devices.math()),
-        "accumulator of " + describe(key_));
-  }
+  if (!rank->closed) reserve_accumulator(*rank, batches.type);
   const std::lock_guard series_lock(mutex_);
   if (drop_reason_) {
     rank->memory.release();
@@ -61,6 +56,13 @@ std::optional<uint64_t> Series::attach(uint32_t rank_index, const SeriesSpec& sp
   ++sessions_;
   used_ = true;
   return rank->next_sequence();
+}
+
+void Series::reserve_accumulator(Rank& rank, DType type) {
+  if (rank.memory.bytes() > 0) return;
+  rank.memory = services_.accumulator_memory().reserve(
+      Accumulator::bytes_needed(spec_.num_classes, spec_.dim, type, services_.devices.math()),
+      "accumulator of " + describe(key_));
 }
 
 void Series::detach(uint32_t index, uint64_t session) {

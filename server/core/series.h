@@ -32,13 +32,14 @@ struct SeriesStatus {
     uint64_t batches = 0;
     std::chrono::steady_clock::duration absence{};  // since it was streamed, or the series began
     std::string broken;                             // why its state was lost, if it was
+    bool lost = false;                              // away for longer than the lease, or broken
   };
   State state = State::kStreaming;
   uint32_t closed = 0;
   std::vector<Missing> missing;  // ranks that have not closed
 
-  // Which ranks are lost, for people; empty unless the state is kLost.
-  std::string lost_text(std::chrono::milliseconds lease) const;
+  // Which ranks are lost, and what helps, for people; empty unless the state is kLost.
+  std::string lost_text() const;
 };
 
 // Thread-safe. Locks are taken in this order: Rank::mutex, mutex_, those of the services.
@@ -142,6 +143,7 @@ class Series {
   void require_writer(const Rank& rank, uint64_t session) const;
   void require_open(const Rank& rank, uint32_t index) const;
   void apply(Rank& rank, const IncomingBatch& batch, uint32_t checksum);
+  void reserve_accumulator(Rank& rank, DType type);
   void accumulate(Rank& rank, const Batch& batch, const Dropped& dropped);
   // Appends to the rank's log, which begins with what the rank has opened; does nothing where there
   // are no logs. Returns the size before, for truncate().

@@ -140,12 +140,7 @@ void Series::replay_batch(Rank& rank, uint64_t place, const BatchRecord& record)
     throw DataLoss("expected batch " + std::to_string(rank.next_sequence()) + ", got " +
                    std::to_string(record.sequence));
   }
-  if (rank.memory.bytes() == 0) {
-    rank.memory = services_.accumulator_memory().reserve(
-        Accumulator::bytes_needed(spec_.num_classes, spec_.dim, batch_spec_->type,
-                                  services_.devices.math()),
-        "accumulator of " + describe(key_));
-  }
+  reserve_accumulator(rank, batch_spec_->type);
   sample_ids_.restore(record.sample_ids, record.batch.labels, record.duplicates, services_.memory);
   accumulate(rank, record.batch, record.dropped);
   rank.samples.found(place, record.batch);

@@ -1,4 +1,6 @@
 // How far a Series has come, and what becomes of it where ranks do not come back.
+#include <algorithm>
+
 #include "server/core/errors.h"
 #include "server/core/series.h"
 
@@ -6,30 +8,26 @@ namespace ncscope::server {
 namespace {
 
 std::string rank_text(const SeriesStatus::Missing& rank) {
+  const std::string text = "rank " + std::to_string(rank.rank) + " has not closed after " +
+                           std::to_string(rank.batches) + " batches and ";
+  if (!rank.broken.empty()) {
+    return text + "its state was lost (" + rank.broken +
+           "): open a higher attempt, or ask for a partial report";
+  }
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(rank.absence).count();
-  return "rank " + std::to_string(rank.rank) + " has not closed after " +
-         std::to_string(rank.batches) + " batches and " +
-         (rank.broken.empty()
-              ? "was not streamed for " + std::to_string(seconds) + " s"
-              : "its state was lost (" + rank.broken + "): only a higher attempt helps");
+  return text + "was not streamed for " + std::to_string(seconds) +
+         " s: open it again to go on, or ask for a partial report";
 }
 
 }  // namespace
 
-std::string SeriesStatus::lost_text(std::chrono::milliseconds lease) const {
+std::string SeriesStatus::lost_text() const {
   if (state != State::kLost) return "";
-  std::string text;
-  size_t others = 0;
-  for (const Missing& rank : missing) {
-    if (rank.broken.empty() && (rank.connected || rank.absence <= lease)) continue;
-    if (text.empty()) {
-      text = rank_text(rank);
-    } else {
-      ++others;
-    }
-  }
-  if (others > 0) text += "; so did " + std::to_string(others) + " other ranks";
-  return text + "; open it again to go on, or ask for a partial report";
+  const auto is_lost = [](const Missing& rank) { return rank.lost; };
+  const auto others = std::ranges::count_if(missing, is_lost) - 1;
+  std::string text = rank_text(*std::ranges::find_if(missing, is_lost));
+  if (others > 0) text += "; " + std::to_string(others) + " other ranks are lost too";
+  return text;
 }
 
 SeriesStatus Series::status() const {
@@ -55,8 +53,8 @@ SeriesStatus Series::status() const {
     }
     const auto since = rank == nullptr ? begun_ : rank->last_seen;
     if (!missing.connected) missing.absence = now - since;
-    const bool lost = !missing.broken.empty() || missing.absence > services_.limits.lease;
-    if (lost && status.state == SeriesStatus::State::kStreaming) {
+    missing.lost = !missing.broken.empty() || missing.absence > services_.limits.lease;
+    if (missing.lost && status.state == SeriesStatus::State::kStreaming) {
       status.state = SeriesStatus::State::kLost;
     }
     status.missing.push_back(std::move(missing));
