@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "server/core/errors.h"
+#include "server/log/file_io.h"
 
 namespace ncscope::server {
 namespace {
@@ -17,35 +18,18 @@ namespace {
 size_t feature_bytes(const Batch& batch) { return batch.rows * batch.dim * dtype_size(batch.type); }
 
 void write_spool(int file, uint64_t offset, const void* data, size_t bytes) {
-  const char* next = static_cast<const char*>(data);
-  while (bytes > 0) {
-    const ssize_t written = ::pwrite(file, next, bytes, static_cast<off_t>(offset));
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) {
-      throw ResourceExhausted("spool: cannot write " + std::to_string(bytes) +
-                              " bytes: " + std::strerror(written < 0 ? errno : ENOSPC) +
-                              "; make room in the data folder and send the batch again");
-    }
-    next += written;
-    offset += static_cast<uint64_t>(written);
-    bytes -= static_cast<size_t>(written);
-  }
+  const int error = write_at(file, offset, data, bytes);
+  if (error == 0) return;
+  throw ResourceExhausted("spool: cannot write " + std::to_string(bytes) +
+                          " bytes: " + std::strerror(error) +
+                          "; make room in the data folder and send the batch again");
 }
 
 void read_spool(int file, uint64_t offset, void* data, size_t bytes) {
-  char* next = static_cast<char*>(data);
-  while (bytes > 0) {
-    const ssize_t got = ::pread(file, next, bytes, static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) {
-      throw DataLoss(
-          "spool: cannot read " + std::to_string(bytes) + " bytes back: " +
-          (got < 0 ? std::strerror(errno) : "the file is shorter than what was written"));
-    }
-    next += got;
-    offset += static_cast<uint64_t>(got);
-    bytes -= static_cast<size_t>(got);
-  }
+  const int error = read_at(file, offset, data, bytes);
+  if (error == 0) return;
+  throw DataLoss("spool: cannot read " + std::to_string(bytes) +
+                 " bytes back: " + read_error_text(error));
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "server/log/log_file.h"
 
 #include <fcntl.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,36 +12,18 @@
 #include "server/core/errors.h"
 #include "server/log/epoch_logs.h"
 #include "server/log/failpoint.h"
+#include "server/log/file_io.h"
 
 namespace ncscope::server {
 namespace {
 
 constexpr const char* kMakeRoom = "; make room in the data folder and send it again";
 
-// 0, or what went wrong.
-int write_at(int file, uint64_t offset, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::pwrite(file, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return written < 0 ? errno : ENOSPC;
-    offset += static_cast<uint64_t>(written);
-    bytes = bytes.subspan(static_cast<size_t>(written));
-  }
-  return 0;
-}
-
-void read_at(int file, uint64_t offset, std::byte* out, size_t bytes) {
-  while (bytes > 0) {
-    const ssize_t got = ::pread(file, out, bytes, static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) {
-      throw DataLoss("log: cannot read " + std::to_string(bytes) + " bytes back: " +
-                     (got < 0 ? std::strerror(errno) : "the file is shorter than it was"));
-    }
-    out += got;
-    offset += static_cast<uint64_t>(got);
-    bytes -= static_cast<size_t>(got);
-  }
+void read_back(int file, uint64_t offset, void* out, size_t bytes) {
+  const int error = read_at(file, offset, out, bytes);
+  if (error == 0) return;
+  throw DataLoss("log: cannot read " + std::to_string(bytes) +
+                 " bytes back: " + read_error_text(error));
 }
 
 int sync_file(int file) {
@@ -112,14 +93,14 @@ void LogFile::write_record(const RecordHeader& header, const BodyParts& body,
                            uint64_t place) const {
   const int file = file_->number;
   int error = failpoint("log.write");
-  if (error == 0) error = write_at(file, place, std::as_bytes(std::span(&header, 1)));
+  if (error == 0) error = write_at(file, place, &header, sizeof(header));
   uint64_t next = place + sizeof(header);
   for (const auto& part : body) {
     if (error != 0) break;
     const size_t half = failpoints::kActive ? part.size() / 2 : 0;
-    error = write_at(file, next, part.first(half));
+    error = write_at(file, next, part.data(), half);
     if (error == 0) error = failpoint("log.write.half");
-    if (error == 0) error = write_at(file, next + half, part.subspan(half));
+    if (error == 0) error = write_at(file, next + half, part.data() + half, part.size() - half);
     next += part.size();
   }
   if (error == 0) return;
@@ -170,13 +151,13 @@ void LogFile::truncate(uint64_t size) {
 std::span<const std::byte> LogFile::read(uint64_t record, std::vector<uint64_t>& buffer) const {
   const int file = file_->number;
   RecordHeader header;
-  read_at(file, record, reinterpret_cast<std::byte*>(&header), sizeof(header));
+  read_back(file, record, &header, sizeof(header));
   if (!check_header(header) || record + sizeof(header) + header.body_bytes > size()) {
     throw DataLoss("log: a record at byte " + std::to_string(record) + " is damaged");
   }
   buffer.resize((header.body_bytes + sizeof(uint64_t) - 1) / sizeof(uint64_t));
   auto* const body = reinterpret_cast<std::byte*>(buffer.data());
-  read_at(file, record + sizeof(header), body, header.body_bytes);
+  read_back(file, record + sizeof(header), body, header.body_bytes);
   if (crc32c(body, header.body_bytes) != header.body_crc) {
     throw DataLoss("log: the body of the record at byte " + std::to_string(record) + " is damaged");
   }

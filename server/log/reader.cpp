@@ -10,6 +10,7 @@
 
 #include "kernels/errors.h"
 #include "proto/convert/crc32c.h"
+#include "server/log/file_io.h"
 
 namespace ncscope::server {
 namespace {
@@ -35,20 +36,12 @@ LogReader::~LogReader() {
   if (file_ >= 0) ::close(file_);
 }
 
-int LogReader::release() { return std::exchange(file_, -1); }
-
 bool LogReader::read(uint64_t offset, void* out, size_t bytes) const {
-  auto* next = static_cast<char*>(out);
-  while (bytes > 0) {
-    const ssize_t got = ::pread(file_, next, bytes, static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) fail(path_, "cannot read");
-    if (got == 0) return false;
-    next += got;
-    offset += static_cast<uint64_t>(got);
-    bytes -= static_cast<size_t>(got);
+  const int error = read_at(file_, offset, out, bytes);
+  if (error != 0 && error != kFileEnds) {
+    throw Error(path_.string() + ": cannot read: " + read_error_text(error));
   }
-  return true;
+  return error == 0;
 }
 
 std::optional<LogReader::Record> LogReader::next() {

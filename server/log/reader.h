@@ -32,9 +32,6 @@ class LogReader {
   // Bytes of the records read.
   uint64_t good_bytes() const { return next_; }
 
-  // The open file, for whoever goes on writing; the reader is of no more use.
-  int release();
-
  private:
   bool read(uint64_t offset, void* out, size_t bytes) const;
 

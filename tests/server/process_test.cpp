@@ -235,24 +235,9 @@ TEST_F(ProcessTest, ALogThatTakesNothingRaisesAnAlarmUntilItDoes) {
   EXPECT_EQ(difference(local_report(samples), closed->report(), 1e-15), "");
 }
 
-// A client that waits for room until batches are durable must not wait for ever.
-TEST_F(ProcessTest, AStreamWhoseLogIsLostIsEnded) {
-  ServerProcess process(folder_.path(), with({"--durability", "fsync"}),
-                        {"NCSCOPE_FAILPOINTS=log.sync=eio@1"});
-  const auto stub = connect(process.grpc_address());
-  const Samples samples = make_samples(100, 10, 3, DType::kFloat32, 1);
-  StreamCall call(*stub);
-  ASSERT_TRUE(call.open(open_for(samples)));
-  call.batch(batch_of(samples, 0, 0, 100));
-  EXPECT_EQ(call.wait_for_end().error_code(), grpc::CANCELLED);
-  StreamCall again(*stub);
-  ASSERT_TRUE(again.open(open_for(samples)));
-  EXPECT_FALSE(again.batch(batch_of(samples, 1, 0, 100)));
-  expect_status(again.finish(), grpc::FAILED_PRECONDITION, {"open a higher attempt"});
-}
-
-// After a sync that failed, what the disk holds is not known: the rank must be streamed anew.
-TEST_F(ProcessTest, ALogThatCouldNotBeSyncedIsNotTrusted) {
+// After a sync that failed, what the disk holds is not known: the rank must be streamed anew. A
+// client that waits for room until batches are durable must not wait for ever.
+TEST_F(ProcessTest, ALogThatCouldNotBeSyncedEndsItsStreamAndIsNotTrusted) {
   ServerProcess process(folder_.path(), with({"--durability", "fsync"}),
                         {"NCSCOPE_FAILPOINTS=log.sync=eio@1"});
   const auto stub = connect(process.grpc_address());
@@ -261,12 +246,17 @@ TEST_F(ProcessTest, ALogThatCouldNotBeSyncedIsNotTrusted) {
     StreamCall call(*stub);
     ASSERT_TRUE(call.open(open_for(samples)));
     call.batch(batch_of(samples, 0, 0, 100));
-    EXPECT_FALSE(call.close(1));
-    EXPECT_FALSE(call.finish().ok());
+    EXPECT_EQ(call.wait_for_end().error_code(), grpc::CANCELLED);
   }
-  v1::Open again = open_for(samples);
-  again.set_attempt(1);
-  const auto closed = stream_all(*stub, again, samples, 50);
+  {
+    StreamCall again(*stub);
+    ASSERT_TRUE(again.open(open_for(samples)));
+    EXPECT_FALSE(again.batch(batch_of(samples, 1, 0, 100)));
+    expect_status(again.finish(), grpc::FAILED_PRECONDITION, {"open a higher attempt"});
+  }
+  v1::Open higher = open_for(samples);
+  higher.set_attempt(1);
+  const auto closed = stream_all(*stub, higher, samples, 50);
   ASSERT_TRUE(closed && closed->has_report());
   EXPECT_EQ(difference(local_report(samples), closed->report(), 1e-15), "");
 }
