@@ -1,11 +1,11 @@
 // ncscope runs: the runs that a server has.
-#include <google/protobuf/util/json_util.h>
 #include <google/protobuf/util/time_util.h>
 
 #include "client/cli/commands.h"
 #include "client/cli/server_option.h"
 #include "client/client.h"
 #include "client/output/document.h"
+#include "client/output/message_json.h"
 #include "client/output/number.h"
 #include "client/output/style.h"
 
@@ -45,14 +45,7 @@ std::string runs_table(const Runs& runs, const output::Style& style) {
 std::string runs_json(const Runs& runs) {
   v1::ListRunsResponse all;
   for (const auto& run : runs) *all.add_runs() = run;
-  google::protobuf::util::JsonPrintOptions options;
-  options.preserve_proto_field_names = true;
-  options.always_print_primitive_fields = true;
-  options.add_whitespace = true;
-  std::string json;
-  const auto status = google::protobuf::util::MessageToJsonString(all, &json, options);
-  if (!status.ok()) throw Error("runs: " + status.ToString());
-  return json;
+  return output::message_json(all);
 }
 
 void run_runs(const RunsCommand& command) {

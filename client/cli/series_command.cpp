@@ -1,12 +1,11 @@
 // ncscope series: what is being streamed to a server, and what is lost.
-#include <google/protobuf/util/json_util.h>
-
 #include <cmath>
 
 #include "client/cli/commands.h"
 #include "client/cli/server_option.h"
 #include "client/client.h"
 #include "client/output/document.h"
+#include "client/output/message_json.h"
 #include "client/output/number.h"
 #include "client/output/style.h"
 
@@ -68,21 +67,10 @@ std::string series_table(const ListSeriesResponse& response, const output::Style
   return text;
 }
 
-std::string series_json(const ListSeriesResponse& response) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.preserve_proto_field_names = true;
-  options.always_print_primitive_fields = true;
-  options.add_whitespace = true;
-  std::string json;
-  const auto status = google::protobuf::util::MessageToJsonString(response, &json, options);
-  if (!status.ok()) throw Error("series: " + status.ToString());
-  return json;
-}
-
 void run_series(const SeriesCommand& command) {
   client::Client client = command.server.connect();
   const ListSeriesResponse response = client.series(command.run);
-  output::write_now(command.format == "json" ? series_json(response)
+  output::write_now(command.format == "json" ? output::message_json(response)
                                              : series_table(response, output::terminal_style()));
 }
 
