@@ -127,6 +127,7 @@ Accumulator::Accumulator(Device& device, size_t num_classes, size_t dim, DType t
   device.zero(sums_.squares.data(), bytes.squares);
   device.zero(sums_.column_squares.data(), bytes.column_squares);
   device.zero(sums_.sum_squares.data(), bytes.sum_squares);
+  device.zero(sums_.tile.data(), bytes.tile);  // an image holds rows whole
   device.zero(sums_.scatter.data(), bytes.scatter);
 }
 

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <span>
 
 #include "kernels/admission.h"
 #include "kernels/batch.h"
@@ -35,6 +37,16 @@ class Accumulator {
   Statistics finish(Device& device);
 
   uint64_t samples() const { return sums_.samples; }
+
+  // Everything that it holds, to the bit: what load() goes on from. In pieces, image_bytes() in
+  // all: about P d (8 + w) + 8 d^2 + 9 K, and w d for each of up to kTileRows rows, P being the
+  // classes that have come. `device` as in add().
+  using Sink = std::function<void(std::span<const std::byte>)>;
+  size_t image_bytes() const;
+  void save(Device& device, const Sink& sink);
+  // Takes up an image in place of what it holds, which was nothing. Throws InvalidArgument where
+  // that is of another shape, type, math or kind of device, DataLoss where it is none.
+  void load(Device& device, std::span<const std::byte> image);
 
   // Device bytes that a state of this shape takes.
   static size_t bytes_needed(size_t num_classes, size_t dim, DType type, Math math = Math::kExact);

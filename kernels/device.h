@@ -217,6 +217,8 @@ class Device {
   // scaled where those of float32 would over- or underflow (see products_fit()); sums across tiles
   // in float64.
   void flush(ClassSums& sums);
+  // What this device does next comes after all work on the sums, whichever device did it.
+  void await(ClassSums& sums);
 
   // C = alpha op(A) op(B) + beta C; op is the transpose where the flag says so. beta = 0 does not
   // read C.
@@ -264,6 +266,7 @@ class Device {
   virtual void do_zero(void* device, size_t bytes) = 0;
   virtual void do_accumulate(const Batch& batch, ClassSums& sums) = 0;
   virtual void do_flush(ClassSums& sums) = 0;
+  virtual void do_await(ClassSums& sums) = 0;
   virtual void do_gemm(bool transpose_a, bool transpose_b, double alpha, ConstMatrix a,
                        ConstMatrix b, double beta, Matrix c) = 0;
   virtual void do_syrk(bool transpose, double alpha, ConstMatrix a, double beta, Matrix c) = 0;

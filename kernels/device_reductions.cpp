@@ -69,6 +69,11 @@ void Device::flush(ClassSums& sums) {
   do_flush(sums);
 }
 
+void Device::await(ClassSums& sums) {
+  require_sums("await", sums);
+  do_await(sums);
+}
+
 PairSums Device::pair_reduce(const PairInput& input) {
   check::require_matrix("pair_reduce", "rows", input.rows);
   const size_t p = input.rows.rows;

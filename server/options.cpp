@@ -90,6 +90,12 @@ void add_options(CLI::App& app, ServerOptions& options, Texts& texts) {
       "or"
       " none")
       ->check(CLI::IsMember({"fsync", "os", "none"}));
+  add_size(
+      "log-budget", options.limits.log_budget_bytes,
+      "What the logs of unfinished epochs take together before sums stand in for most of their"
+      " samples, and nc4 is over the others; 0: no bound; default: half of the disk of the data"
+      " folder")
+      ->default_str("");
   add_size("sample-memory", options.limits.sample_memory_bytes,
            "With --durability none, samples kept in memory for nc4; more go to files in the data"
            " folder");
@@ -163,6 +169,7 @@ ParsedOptions parse_options(int argc, char** argv) {
     if (app.count("--device-memory") > 0 && options.device.backend != Backend::kCpu) {
       check_device_memory(options.device.memory_bytes, options.devices);
     }
+    options.default_log_budget = app.count("--log-budget") == 0;
     options.drain = std::chrono::seconds(texts.drain);
     options.idle_series = std::chrono::seconds(texts.idle_series);
     options.limits.lease = std::chrono::seconds(texts.lease);

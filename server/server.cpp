@@ -22,11 +22,17 @@ MakeDevice device_maker(const ServerOptions& options, const ServerHooks& hooks) 
   return [device = options.device] { return make_device(device); };
 }
 
+Limits limits_of(const ServerOptions& options, const DataFolder& folder) {
+  Limits limits = options.limits;
+  if (options.default_log_budget) limits.log_budget_bytes = folder.disk_bytes() / 2;
+  return limits;
+}
+
 }  // namespace
 
 Server::Server(const ServerOptions& options, const ServerHooks& hooks)
     : folder_(options.data),
-      services_(std::make_unique<Services>(options.limits, device_maker(options, hooks),
+      services_(std::make_unique<Services>(limits_of(options, folder_), device_maker(options, hooks),
                                            options.devices, folder_.spool(), folder_.log(),
                                            folder_.database(), folder_.statistics())),
       engine_(std::make_unique<Engine>(*services_, options.idle_series)) {

@@ -243,6 +243,7 @@ v1::Report report_of(Device& device, const Measurement& measured, const Decision
   describe_report(device.info(), bundle.statistics, options.report, report);
   if (decisions != nullptr) {
     report.mutable_nc4()->set_decision_source(decision_source(decisions->source));
+    report.mutable_nc4()->set_samples(decisions->total());
   }
   if (report.nc4().has_ncc_accuracy()) {
     v1::Centers& centers = *report.mutable_nc4()->mutable_centers();

@@ -94,6 +94,11 @@ void CudaDevice::do_flush(ClassSums& sums) {
   use.record();
 }
 
+void CudaDevice::do_await(ClassSums& sums) {
+  SumsInUse use(*this, sums);
+  use.record();
+}
+
 void CudaDevice::process_tile(ClassSums& sums, size_t waiting, const void* other_rows) {
   TilePlan& plan = tile_.next_plan();
   planner_.plan(sums.waiting, sums.num_classes, sums.settled, plan);

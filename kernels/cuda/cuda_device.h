@@ -39,6 +39,7 @@ class CudaDevice final : public Device {
   void do_zero(void* device, size_t bytes) override;
   void do_accumulate(const Batch& batch, ClassSums& sums) override;
   void do_flush(ClassSums& sums) override;
+  void do_await(ClassSums& sums) override;
   void do_gemm(bool transpose_a, bool transpose_b, double alpha, ConstMatrix a, ConstMatrix b,
                double beta, Matrix c) override;
   void do_syrk(bool transpose, double alpha, ConstMatrix a, double beta, Matrix c) override;

@@ -26,6 +26,8 @@ struct Counters {
   std::atomic<uint64_t> duplicate_batches{0};    // acknowledged, not applied again
   std::atomic<uint64_t> replayed_batches{0};     // from logs, at the start
   std::atomic<uint64_t> damaged_logs{0};         // that were read in part, at the start
+  std::atomic<uint64_t> checkpoints{0};          // logs written anew, for --log-budget
+  std::atomic<uint64_t> checkpoint_failures{0};  // logs that stayed as they were
   std::atomic<uint64_t> samples{0};              // rows applied
   std::atomic<uint64_t> sample_bytes{0};         // of features, labels, predictions, identities
   std::atomic<uint64_t> reports{0};              // computed

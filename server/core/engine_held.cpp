@@ -107,7 +107,11 @@ void Engine::watch_held(const std::stop_token& stop) {
   while (
       !held_changed_.wait_for(lock, stop, kHeldInterval, [&] { return stop.stop_requested(); })) {
     try {
-      if (!services_.devices.lost()) report_held(nullptr, stop);
+      if (services_.devices.lost()) continue;
+      report_held(nullptr, stop);
+      if (services_.logs.beyond_budget()) {
+        for (const auto& series : registry_.all()) series->bound_logs();
+      }
     } catch (const std::exception& error) {
       spdlog::warn("no look at reports that wait: {}", error.what());
     }

@@ -18,6 +18,7 @@ struct Limits {
   uint32_t max_open_series = 1'024;
   size_t state_memory_bytes = size_t{4} << 30;   // classifiers, states; accumulators on cpu
   Durability durability = Durability::kFsync;    // of what is acknowledged
+  size_t log_budget_bytes = 0;                   // of all logs; 0: no bound
   size_t sample_memory_bytes = size_t{1} << 30;  // retained samples without logs; more: spool
   std::chrono::seconds train_wait{600};          // of a closed split for the means of train
   std::chrono::milliseconds lease{60'000};       // of a rank without a stream: then it is lost

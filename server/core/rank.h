@@ -26,12 +26,20 @@ struct Rank {
   std::mutex mutex;
   uint64_t owner = 0;               // session that may write; 0 for none
   std::vector<uint32_t> checksums;  // of the content of each batch received
+  uint64_t restored_batches = 0;    // whose sums came from a checkpoint
+  uint64_t duplicates = 0;          // rows whose sample came before
   std::optional<Accumulator> accumulator;
   std::optional<ClassifierUpload> upload;
   std::optional<Statistics> state;       // contributed instead of samples
   std::optional<uint32_t> state_digest;  // of that state
   const std::shared_ptr<LogFile> log;
   SampleLog samples;
+  struct ClassifierPlace {
+    ClassifierArray array;
+    uint64_t record;
+  };
+  std::vector<ClassifierPlace> classifier_records;  // of the log, those that count
+  uint64_t rewrite_above = 0;  // the log's size below which it is not to be written anew
   Reservation memory;
 
   // Written under both mutexes, read under either.
@@ -44,6 +52,14 @@ struct Rank {
   std::atomic<uint64_t> received{0};  // batches
 
   uint64_t next_sequence() const { return checksums.size(); }
+
+  // Notes where the log holds an array, and forgets those that it takes the place of.
+  void note_classifier(ClassifierArray array, bool drops_bias, uint64_t record) {
+    std::erase_if(classifier_records, [&](const ClassifierPlace& place) {
+      return place.array == array || (drops_bias && place.array == ClassifierArray::kBias);
+    });
+    classifier_records.push_back({array, record});
+  }
 
   // Frees everything but what recognises a repeated request.
   void free_state() {

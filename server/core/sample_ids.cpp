@@ -7,13 +7,13 @@
 namespace ncscope::server {
 namespace {
 
-// A node of the set and its share of the buckets.
+// A node of the map and its share of the buckets.
 constexpr size_t kBytesPerId = 40;
 
 }  // namespace
 
 SampleIds::Claim SampleIds::claim(std::span<const uint64_t> ids, const int32_t* labels,
-                                  MemoryBudget& budget) {
+                                  uint32_t rank, MemoryBudget& budget) {
   const std::lock_guard lock(mutex_);
   const size_t wanted = (seen_.size() + ids.size()) * kBytesPerId;
   if (wanted > memory_.bytes()) {
@@ -24,8 +24,8 @@ SampleIds::Claim SampleIds::claim(std::span<const uint64_t> ids, const int32_t* 
   claim.duplicates.reserve(ids.size());
   try {
     for (size_t row = 0; row < ids.size(); ++row) {
-      if (labels[row] == kDroppedRow) continue;
-      if (seen_.insert(ids[row]).second) {
+      if (labels != nullptr && labels[row] == kDroppedRow) continue;
+      if (seen_.emplace(ids[row], rank).second) {
         claim.added.push_back(ids[row]);
       } else {
         claim.duplicates.push_back(row);
@@ -40,8 +40,8 @@ SampleIds::Claim SampleIds::claim(std::span<const uint64_t> ids, const int32_t* 
 }
 
 void SampleIds::restore(std::span<const uint64_t> ids, const int32_t* labels, uint64_t duplicates,
-                        MemoryBudget& budget) {
-  claim(ids, labels, budget);
+                        uint32_t rank, MemoryBudget& budget) {
+  claim(ids, labels, rank, budget);
   const std::lock_guard lock(mutex_);
   duplicates_ += duplicates;
 }
@@ -50,6 +50,15 @@ void SampleIds::give_back(const Claim& claim) {
   const std::lock_guard lock(mutex_);
   for (const uint64_t id : claim.added) seen_.erase(id);
   duplicates_ -= claim.duplicates.size();
+}
+
+std::vector<uint64_t> SampleIds::of_rank(uint32_t rank) const {
+  std::vector<uint64_t> ids;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, owner] : seen_) {
+    if (owner == rank) ids.push_back(id);
+  }
+  return ids;
 }
 
 uint64_t SampleIds::duplicates() const {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <mutex>
 #include <span>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "server/core/memory_budget.h"
@@ -20,15 +20,19 @@ class SampleIds {
     std::vector<size_t> duplicates;  // rows
   };
 
-  // Takes the identities of the rows whose label is not kDroppedRow. Throws ResourceExhausted;
-  // nothing is then taken.
-  Claim claim(std::span<const uint64_t> ids, const int32_t* labels, MemoryBudget& budget);
+  // Takes the identities of the rows whose label is not kDroppedRow, for a rank. Throws
+  // ResourceExhausted; nothing is then taken.
+  Claim claim(std::span<const uint64_t> ids, const int32_t* labels, uint32_t rank,
+              MemoryBudget& budget);
   // Takes a claim back.
   void give_back(const Claim& claim);
 
-  // Takes up what a log says of a batch: identities as claim(), and so many rows that came before.
+  // Takes up what a log says: identities as claim(), all of them where `labels` is null, and so
+  // many rows that came before.
   void restore(std::span<const uint64_t> ids, const int32_t* labels, uint64_t duplicates,
-               MemoryBudget& budget);
+               uint32_t rank, MemoryBudget& budget);
+
+  std::vector<uint64_t> of_rank(uint32_t rank) const;
 
   uint64_t duplicates() const;
   bool holds(const MemoryBudget& budget) const;
@@ -36,7 +40,7 @@ class SampleIds {
 
  private:
   mutable std::mutex mutex_;
-  std::unordered_set<uint64_t> seen_;
+  std::unordered_map<uint64_t, uint32_t> seen_;  // and the rank it came from
   uint64_t duplicates_ = 0;
   Reservation memory_;
 };

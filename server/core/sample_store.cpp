@@ -91,7 +91,8 @@ void SampleLog::append(std::shared_ptr<const SampleBatch> batch, const BatchOrig
     const Batch view = batch->view();
     const BatchBody body({origin.sequence, origin.checksum, batch->dropped(), origin.duplicates,
                           view, origin.sample_ids});
-    found(log_->append(RecordType::kBatch, body.parts()), view);
+    const uint64_t place = log_->append(RecordType::kBatch, body.parts());
+    found(origin.sequence, place, log_->size() - place, view);
     return;
   }
   const size_t bytes = batch->bytes();
@@ -105,10 +106,12 @@ void SampleLog::append(std::shared_ptr<const SampleBatch> batch, const BatchOrig
   }
 }
 
-void SampleLog::found(uint64_t place, const Batch& batch) {
+void SampleLog::found(uint64_t sequence, uint64_t place, uint64_t bytes, const Batch& batch) {
   make_room();
   Entry entry;
   entry.logged = true;
+  entry.sequence = sequence;
+  entry.bytes = bytes;
   entry.offset = place;
   entry.type = batch.type;
   entry.rows = batch.rows;
@@ -152,6 +155,31 @@ void SampleLog::pop() {
   }
   entries_.pop_back();
 }
+
+uint64_t SampleLog::bytes_of_every(uint64_t stride) const {
+  uint64_t bytes = 0;
+  for (const Entry& entry : entries_) bytes += entry.sequence % stride == 0 ? entry.bytes : 0;
+  return bytes;
+}
+
+uint64_t SampleLog::stride_within(uint64_t bytes) const {
+  const uint64_t last = entries_.empty() ? 0 : entries_.back().sequence;
+  uint64_t stride = 1;
+  while (stride <= last && bytes_of_every(stride) > bytes) stride *= 2;
+  return stride;
+}
+
+std::vector<SampleLog::Entry> SampleLog::copy_every(uint64_t stride, LogRewrite& rewrite) const {
+  std::vector<Entry> kept;
+  for (const Entry& entry : entries_) {
+    if (entry.sequence % stride != 0) continue;
+    kept.push_back(entry);
+    kept.back().offset = rewrite.copy(RecordType::kBatch, entry.offset);
+  }
+  return kept;
+}
+
+void SampleLog::replace(std::vector<Entry>&& entries) noexcept { entries_ = std::move(entries); }
 
 void SampleLog::visit_spooled(const Entry& entry, std::vector<std::byte>& buffer,
                               std::vector<int32_t>& labels,

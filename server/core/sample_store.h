@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "kernels/admission.h"
-#include "server/log/log_file.h"
+#include "server/log/log_rewrite.h"
 
 namespace ncscope::server {
 
@@ -74,18 +74,21 @@ class SampleLog {
 
   // Throws ResourceExhausted where the disk does not take it; the log is then as it was.
   void append(std::shared_ptr<const SampleBatch> batch, const BatchOrigin& origin);
-  // A batch that the log holds already, its record being at `place`.
-  void found(uint64_t place, const Batch& batch);
+  // Batch `sequence`, which the log holds already, its record of `bytes` being at `place`.
+  void found(uint64_t sequence, uint64_t place, uint64_t bytes, const Batch& batch);
   // Takes the last one away again.
   void pop();
-  // Throws DataLoss where a file cannot be read back.
-  void for_each(const std::function<void(const Batch&)>& visit) const;
-  void clear();
 
- private:
+  // Where the log is to take less room: only the batches whose number `stride` divides stay, which
+  // lie evenly over the epoch.
+  // The least stride, a power of two, with which they take no more than `bytes`, or hold but one.
+  uint64_t stride_within(uint64_t bytes) const;
+  uint64_t bytes_of_every(uint64_t stride) const;
+  // The entries of the log that `rewrite` makes, to which the records are copied.
   struct Entry {
     std::shared_ptr<const SampleBatch> batch;  // null: in a file
     bool logged = false;                       // as a record; else [features, labels, predictions]
+    uint64_t sequence = 0;                     // of a record
     size_t bytes = 0;
     uint64_t offset = 0;  // in that file
     DType type = DType::kFloat32;
@@ -93,6 +96,15 @@ class SampleLog {
     size_t dim = 0;
     bool has_predictions = false;
   };
+  std::vector<Entry> copy_every(uint64_t stride, LogRewrite& rewrite) const;
+  // After rewrite.finish().
+  void replace(std::vector<Entry>&& entries) noexcept;
+
+  // Throws DataLoss where a file cannot be read back.
+  void for_each(const std::function<void(const Batch&)>& visit) const;
+  void clear();
+
+ private:
   void make_room();
   void spool(const SampleBatch& batch);
   void visit_spooled(const Entry& entry, std::vector<std::byte>& buffer,

@@ -105,28 +105,33 @@ void Series::on_durable(uint32_t rank, uint64_t session, std::function<void()> c
   if (const auto& log = rank_at(rank).log) log->on_durable(session, std::move(changed));
 }
 
-void Series::log_open(Rank& rank, uint32_t index) {
+std::string Series::opening(uint32_t index) const {
   v1::Open open = open_;
   open.set_rank(index);
   {
     const std::lock_guard lock(mutex_);
     if (batch_spec_) write_batch_spec(*batch_spec_, open);
   }
-  const std::string bytes = open.SerializeAsString();
+  return open.SerializeAsString();
+}
+
+void Series::log_open(Rank& rank, uint32_t index) {
+  const std::string bytes = opening(index);
   rank.log->append(RecordType::kOpen, {std::as_bytes(std::span(bytes))});
 }
 
-uint64_t Series::log_record(Rank& rank, uint32_t index, RecordType type, const BodyParts& body) {
-  if (!rank.log) return 0;
-  const uint64_t before = rank.log->size();
+Series::Logged Series::log_record(Rank& rank, uint32_t index, RecordType type,
+                                  const BodyParts& body) {
+  if (!rank.log) return {};
+  Logged logged{.before = rank.log->size()};
   try {
-    if (before == 0) log_open(rank, index);
-    rank.log->append(type, body);
+    if (logged.before == 0) log_open(rank, index);
+    logged.place = rank.log->append(type, body);
   } catch (...) {
-    rank.log->truncate(before);
+    rank.log->truncate(logged.before);
     throw;
   }
-  return before;
+  return logged;
 }
 
 void Series::require_writer(const Rank& rank, uint64_t session) const {

@@ -101,6 +101,9 @@ class Series {
   bool free_accumulators(const MemoryBudget& budget);
 
   SeriesStatus status() const;
+  // Where a log is beyond its share of --log-budget and its rank has not closed.
+  void bound_logs();
+
   // Closes the ranks that have not closed, with what they have sent, and marks the report partial.
   // Throws FailedPrecondition while one of them is being streamed, or where no sample has come.
   void close_missing();
@@ -142,13 +145,22 @@ class Series {
   Rank& rank_at(uint32_t rank);
   void require_writer(const Rank& rank, uint64_t session) const;
   void require_open(const Rank& rank, uint32_t index) const;
-  void apply(Rank& rank, const IncomingBatch& batch, uint32_t checksum);
+  void apply(Rank& rank, uint32_t index, const IncomingBatch& batch, uint32_t checksum);
   void reserve_accumulator(Rank& rank, DType type);
   void accumulate(Rank& rank, const Batch& batch, const Dropped& dropped);
   // Appends to the rank's log, which begins with what the rank has opened; does nothing where there
-  // are no logs. Returns the size before, for truncate().
-  uint64_t log_record(Rank& rank, uint32_t index, RecordType type, const BodyParts& body);
+  // are no logs.
+  struct Logged {
+    uint64_t before = 0;  // the log's size, for truncate()
+    uint64_t place = 0;
+  };
+  Logged log_record(Rank& rank, uint32_t index, RecordType type, const BodyParts& body);
+  std::string opening(uint32_t index) const;
   void log_open(Rank& rank, uint32_t index);
+  // Where the rank's log is beyond its share of --log-budget: writes it anew, with sums in place of
+  // its samples but for some. Where that fails it is as it was.
+  void bound_log(Rank& rank, uint32_t index);
+  void rewrite_log(Rank& rank, uint32_t index, uint64_t stride);
   uint64_t log_state(Rank& rank, uint32_t index, const StatisticsBundle& bundle, uint32_t digest);
   void close_rank(Rank& rank, uint32_t index, bool partial);
   void require_partial();
@@ -172,7 +184,10 @@ class Series {
   Rank* replay_open(uint32_t index, std::span<const std::byte> body);
   void replay(Rank& rank, uint32_t index, const LogReader::Record& record,
               ReplayedClassifier& classifier);
-  void replay_batch(Rank& rank, uint64_t place, const BatchRecord& record);
+  void require_batches() const;
+  void replay_batch(Rank& rank, uint32_t index, uint64_t place, uint64_t bytes,
+                    const BatchRecord& record);
+  void replay_checkpoint(Rank& rank, uint32_t index, const CheckpointRecord& record);
   void replay_state(Rank& rank, uint32_t index, const StateRecord& record);
   v1::Report compute(Device& device, const Classifier* classifier);
   bool evaluates() const { return key_.split != kTrainSplit; }

@@ -13,8 +13,8 @@ namespace {
 class SampleIdClaim {
  public:
   SampleIdClaim(SampleIds& ids, const std::vector<uint64_t>& of_batch, const Batch& batch,
-                MemoryBudget& memory)
-      : ids_(ids), claim_(ids.claim(of_batch, batch.labels, memory)) {}
+                uint32_t rank, MemoryBudget& memory)
+      : ids_(ids), claim_(ids.claim(of_batch, batch.labels, rank, memory)) {}
   SampleIdClaim(const SampleIdClaim&) = delete;
   SampleIdClaim& operator=(const SampleIdClaim&) = delete;
   ~SampleIdClaim() {
@@ -88,18 +88,19 @@ uint64_t Series::add_batch(uint32_t index, uint64_t session, const IncomingBatch
     rank.checksums.reserve(std::max<size_t>(64, 2 * rank.checksums.size()));
   }
   if (rank.log && rank.log->size() == 0) log_open(rank, index);
-  apply(rank, batch, checksum);
+  apply(rank, index, batch, checksum);
   rank.checksums.push_back(checksum);
   rank.received = next + 1;
   failpoint("batch.applied");
   if (rank.log) rank.log->commit(next);
+  bound_log(rank, index);
   return next;
 }
 
-void Series::apply(Rank& rank, const IncomingBatch& in, uint32_t checksum) {
+void Series::apply(Rank& rank, uint32_t index, const IncomingBatch& in, uint32_t checksum) {
   const auto batch = std::make_shared<SampleBatch>(in.admitted());
   PredictionClaim prediction_claim(*this, batch->view().predictions != nullptr);
-  SampleIdClaim id_claim(sample_ids_, in.sample_ids, batch->view(), services_.memory);
+  SampleIdClaim id_claim(sample_ids_, in.sample_ids, batch->view(), index, services_.memory);
   batch->drop(id_claim.duplicates());
   rank.samples.append(batch, {in.sequence, checksum, id_claim.duplicates().size(), in.sample_ids});
   failpoint("batch.logged");
@@ -111,6 +112,7 @@ void Series::apply(Rank& rank, const IncomingBatch& in, uint32_t checksum) {
   }
   prediction_claim.keep();
   id_claim.keep();
+  rank.duplicates += id_claim.duplicates().size();
   ++services_.counters.batches;
   services_.counters.samples += batch->samples();
   services_.counters.sample_bytes += in.bytes;
@@ -160,13 +162,14 @@ void Series::add_classifier(uint32_t index, uint64_t session, const ClassifierPa
   }
   const bool drops_bias = part.array == ClassifierArray::kWeight && classifier_.drops_bias(index);
   const ClassifierBody body({part.array, drops_bias, values->values});
-  const uint64_t before = log_record(rank, index, RecordType::kClassifier, body.parts());
+  const Logged logged = log_record(rank, index, RecordType::kClassifier, body.parts());
   try {
     classifier_.submit(index, part.array, std::move(*values));
   } catch (...) {
-    if (rank.log) rank.log->truncate(before);
+    if (rank.log) rank.log->truncate(logged.before);
     throw;
   }
+  if (rank.log) rank.note_classifier(part.array, drops_bias, logged.place);
   failpoint("classifier.taken");
 }
 

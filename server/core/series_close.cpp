@@ -47,7 +47,7 @@ void Series::close(uint32_t index, uint64_t session, uint64_t batches, bool part
 
 void Series::close_rank(Rank& rank, uint32_t index, bool partial) {
   const SmallBody body(CloseRecord{rank.next_sequence(), partial});
-  const uint64_t before = log_record(rank, index, RecordType::kClose, body.parts());
+  const uint64_t before = log_record(rank, index, RecordType::kClose, body.parts()).before;
   try {
     failpoint("close.logged");
     if (rank.log) rank.log->wait_durable();
@@ -71,7 +71,7 @@ uint64_t Series::log_state(Rank& rank, uint32_t index, const StatisticsBundle& b
   }
   failpoint("state.stored");
   const SmallBody body(StateRecord{digest});
-  const uint64_t before = log_record(rank, index, RecordType::kState, body.parts());
+  const uint64_t before = log_record(rank, index, RecordType::kState, body.parts()).before;
   try {
     rank.log->wait_durable();
   } catch (...) {

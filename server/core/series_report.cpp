@@ -124,6 +124,14 @@ v1::Report Series::compute(Device& device, const Classifier* classifier) {
     nc4.mutable_centers()->set_epoch(train_centers ? train.epoch : key_.epoch);
     nc4.mutable_centers()->set_attempt(train_centers ? train.attempt : attempt());
     nc4.set_decision_source(source_message(decisions->source));
+    nc4.set_samples(decisions->total());
+    if (decisions->total() < merged_->samples) {
+      add_warning(report, "nc4_sampled",
+                  "nc4 is over " + std::to_string(decisions->total()) + " of " +
+                      std::to_string(merged_->samples) +
+                      " samples, every n-th batch, for the log went beyond --log-budget; the class"
+                      " means are those of all");
+    }
   } else {
     explain_missing_decisions(report);
   }

@@ -106,17 +106,27 @@ Rank* Series::replay_open(uint32_t index, std::span<const std::byte> body) {
   return join(index, parse_series_spec(open, services_.limits), streams ? &batches : nullptr);
 }
 
+void Series::require_batches() const {
+  if (!batch_spec_) throw DataLoss("what the rank has opened has no batches");
+}
+
 void Series::replay(Rank& rank, uint32_t index, const LogReader::Record& record,
                     ReplayedClassifier& classifier) {
   const std::lock_guard lock(rank.mutex);
   if (rank.closed) throw DataLoss("a record follows the end of the rank");
   switch (record.type) {
     case RecordType::kBatch:
-      if (!batch_spec_) throw DataLoss("what the rank has opened has no batches");
-      return replay_batch(rank, record.place,
+      require_batches();
+      return replay_batch(rank, index, record.place, sizeof(RecordHeader) + record.body.size(),
                           parse_batch(record.body, batch_spec_->type, spec_.dim));
-    case RecordType::kClassifier:
-      return classifier.take(parse_classifier(record.body), services_.memory);
+    case RecordType::kCheckpoint:
+      require_batches();
+      return replay_checkpoint(rank, index, parse_checkpoint(record.body));
+    case RecordType::kClassifier: {
+      const ClassifierRecord values = parse_classifier(record.body);
+      classifier.take(values, services_.memory);
+      return rank.note_classifier(values.array, values.drops_bias, record.place);
+    }
     case RecordType::kClose: {
       const CloseRecord close = parse_close(record.body);
       if (close.batches != rank.next_sequence()) {
@@ -135,20 +145,48 @@ void Series::replay(Rank& rank, uint32_t index, const LogReader::Record& record,
   throw DataLoss("a second opening of the rank");
 }
 
-void Series::replay_batch(Rank& rank, uint64_t place, const BatchRecord& record) {
+void Series::replay_batch(Rank& rank, uint32_t index, uint64_t place, uint64_t bytes,
+                          const BatchRecord& record) {
+  if (record.sequence < rank.restored_batches) {
+    return rank.samples.found(record.sequence, place, bytes, record.batch);
+  }
   if (record.sequence != rank.next_sequence()) {
     throw DataLoss("expected batch " + std::to_string(rank.next_sequence()) + ", got " +
                    std::to_string(record.sequence));
   }
   reserve_accumulator(rank, batch_spec_->type);
-  sample_ids_.restore(record.sample_ids, record.batch.labels, record.duplicates, services_.memory);
+  sample_ids_.restore(record.sample_ids, record.batch.labels, record.duplicates, index,
+                      services_.memory);
+  rank.duplicates += record.duplicates;
   accumulate(rank, record.batch, record.dropped);
-  rank.samples.found(place, record.batch);
+  rank.samples.found(record.sequence, place, bytes, record.batch);
   rank.checksums.push_back(record.checksum);
   rank.received = record.sequence + 1;
   ++(record.batch.predictions != nullptr ? batches_with_predictions_
                                          : batches_without_predictions_);
   ++services_.counters.replayed_batches;
+}
+
+void Series::replay_checkpoint(Rank& rank, uint32_t index, const CheckpointRecord& record) {
+  if (rank.next_sequence() > 0) throw DataLoss("a checkpoint follows batches");
+  reserve_accumulator(rank, batch_spec_->type);
+  services_.devices.run(DevicePool::Job::kBatch, [&](Device& device) {
+    Accumulator accumulator(device, spec_.num_classes, spec_.dim, batch_spec_->type);
+    try {
+      accumulator.load(device, record.image);
+    } catch (const InvalidArgument& error) {
+      // Nothing is damaged, and the samples are gone: another --backend or --math made it.
+      throw Error(error.what());
+    }
+    rank.accumulator = std::move(accumulator);
+  });
+  sample_ids_.restore(record.sample_ids, nullptr, record.duplicates, index, services_.memory);
+  rank.duplicates = record.duplicates;
+  rank.checksums.assign(record.checksums.begin(), record.checksums.end());
+  rank.received = record.checksums.size();
+  rank.restored_batches = record.checksums.size();
+  (record.has_predictions ? batches_with_predictions_ : batches_without_predictions_) +=
+      record.checksums.size();
 }
 
 void Series::replay_state(Rank& rank, uint32_t index, const StateRecord& record) {

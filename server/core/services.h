@@ -26,7 +26,7 @@ struct Services {
       : limits(limits_),
         memory(limits_.state_memory_bytes, "--state-memory"),
         samples(spool, limits_.sample_memory_bytes),
-        logs(log, limits_.durability),
+        logs(log, limits_.durability, limits_.log_budget_bytes),
         devices(make_device, devices_),
         device_memory(devices.info().memory_bytes / 2, "--device-memory"),
         reports(database),

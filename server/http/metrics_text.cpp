@@ -103,6 +103,14 @@ std::string metrics_text(Engine& engine) {
                number(counters.damaged_logs));
   list.gauge("ncscope_log_bytes", "Logs of unfinished epochs.",
              static_cast<double>(services.logs.bytes()));
+  list.gauge("ncscope_log_budget_bytes",
+             "What they may take before sums stand in for samples; 0 for no bound.",
+             number(services.logs.budget()));
+  list.counter("ncscope_log_checkpoints_total",
+               "Logs written anew with sums in place of most samples.",
+               number(counters.checkpoints));
+  list.counter("ncscope_log_checkpoint_failures_total", "Logs of which that failed.",
+               number(counters.checkpoint_failures));
   list.counter("ncscope_log_failures_total", "Writes and syncs of a log that failed.",
                number(services.logs.failures()));
   list.gauge("ncscope_log_failing",

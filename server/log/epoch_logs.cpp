@@ -88,8 +88,8 @@ void SeriesLog::set_aside() {
                 aside.filename().string());
 }
 
-EpochLogs::EpochLogs(std::filesystem::path root, Durability durability)
-    : root_(std::move(root)), durability_(durability) {
+EpochLogs::EpochLogs(std::filesystem::path root, Durability durability, uint64_t budget)
+    : root_(std::move(root)), durability_(durability), budget_(budget) {
   if (syncs()) {
     syncer_ = std::jthread([this](const std::stop_token& stop) { sync_until_stopped(stop); });
   }

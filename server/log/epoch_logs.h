@@ -2,6 +2,7 @@
 // from, and what the second look at the samples (NC4) reads.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -51,7 +52,8 @@ class SeriesLog : public std::enable_shared_from_this<SeriesLog> {
 // Thread-safe; outlives the logs.
 class EpochLogs {
  public:
-  EpochLogs(std::filesystem::path root, Durability durability);
+  // `budget` is what they may take together before sums take the place of samples; 0: no bound.
+  EpochLogs(std::filesystem::path root, Durability durability, uint64_t budget = 0);
   EpochLogs(const EpochLogs&) = delete;
   EpochLogs& operator=(const EpochLogs&) = delete;
   ~EpochLogs();
@@ -65,6 +67,15 @@ class EpochLogs {
   std::shared_ptr<SeriesLog> new_series();
   // Those that are there, oldest first.
   std::vector<std::shared_ptr<SeriesLog>> found();
+
+  uint64_t budget() const { return budget_; }
+  bool beyond_budget() const {
+    return budget_ > 0 && bytes_ > 0 && static_cast<uint64_t>(bytes_) > budget_;
+  }
+  // Of one log.
+  uint64_t share() const { return budget_ / std::max<uint64_t>(1, files_); }
+  void file_begun() { ++files_; }
+  void file_gone() { --files_; }
 
   void request_sync(std::shared_ptr<LogFile> file);
 
@@ -80,6 +91,8 @@ class EpochLogs {
 
   const std::filesystem::path root_;
   const Durability durability_;
+  const uint64_t budget_;
+  std::atomic<uint64_t> files_{0};
   std::atomic<uint64_t> folders_{0};
   std::atomic<int64_t> bytes_{0};
   std::atomic<uint64_t> failures_{0};

@@ -7,6 +7,8 @@
 
 namespace ncscope::server {
 
+OpenFile::~OpenFile() { ::close(number); }
+
 int write_at(int file, uint64_t offset, const void* data, size_t bytes) {
   const char* next = static_cast<const char*>(data);
   while (bytes > 0) {

@@ -33,8 +33,6 @@ int sync_file(int file) {
 
 }  // namespace
 
-LogFile::Descriptor::~Descriptor() { ::close(number); }
-
 LogFile::LogFile(std::shared_ptr<SeriesLog> series, std::filesystem::path path)
     : series_(std::move(series)), path_(std::move(path)) {}
 
@@ -45,11 +43,12 @@ EpochLogs& LogFile::logs() const { return series_->logs(); }
 void LogFile::resume(uint64_t good_bytes) {
   const int file = ::open(path_.c_str(), O_RDWR | O_CLOEXEC);
   if (file < 0) throw Error(path_.string() + ": cannot open: " + std::strerror(errno));
-  auto descriptor = std::make_shared<const Descriptor>(file);
+  auto descriptor = std::make_shared<const OpenFile>(file);
   if (::ftruncate(file, static_cast<off_t>(good_bytes)) != 0) {
     throw Error(path_.string() + ": cannot cut off what is damaged: " + std::strerror(errno));
   }
   logs().add_bytes(static_cast<int64_t>(good_bytes));
+  logs().file_begun();
   const std::lock_guard lock(mutex_);
   file_ = std::move(descriptor);
   size_ = good_bytes;
@@ -58,6 +57,7 @@ void LogFile::resume(uint64_t good_bytes) {
 
 void LogFile::close() {
   const std::lock_guard lock(mutex_);
+  if (file_) logs().file_gone();
   file_.reset();
   logs().add_bytes(-static_cast<int64_t>(size_));
   size_ = 0;
@@ -68,6 +68,11 @@ void LogFile::close() {
 uint64_t LogFile::size() const {
   const std::lock_guard lock(mutex_);
   return size_;
+}
+
+bool LogFile::beyond_share() const {
+  if (!logs().beyond_budget()) return false;
+  return size() > logs().share();
 }
 
 void LogFile::require_good() const {
@@ -84,8 +89,9 @@ void LogFile::create() {
     throw ResourceExhausted("log: cannot create a file: " + std::string(std::strerror(errno)) +
                             kMakeRoom);
   }
+  logs().file_begun();
   const std::lock_guard lock(mutex_);
-  file_ = std::make_shared<const Descriptor>(file);
+  file_ = std::make_shared<const OpenFile>(file);
   entered_ = false;
 }
 
@@ -146,6 +152,28 @@ void LogFile::truncate(uint64_t size) {
   if (::ftruncate(file_->number, static_cast<off_t>(size)) != 0) {
     failure_ = std::string("a record could not be taken back: ") + std::strerror(errno);
   }
+}
+
+void LogFile::replace(std::shared_ptr<const OpenFile> file, uint64_t size, int error) {
+  {
+    const std::lock_guard lock(mutex_);
+    logs().add_bytes(static_cast<int64_t>(size) - static_cast<int64_t>(size_));
+    file_ = std::move(file);
+    size_ = size;
+    entered_ = true;
+    if (error == 0) {
+      synced_ = size;
+      sync_floor_ = size;
+      if (!marks_.empty()) durable_ = marks_.back().sequence;
+      marks_.clear();
+    } else {
+      failure_ = std::string("the disk did not take it: ") + std::strerror(error);
+    }
+    changed_.notify_all();
+  }
+  if (error != 0) logs().write_failed();
+  const std::lock_guard lock(callback_mutex_);
+  if (callback_) callback_();
 }
 
 std::span<const std::byte> LogFile::read(uint64_t record, std::vector<uint64_t>& buffer) const {
@@ -216,7 +244,7 @@ void LogFile::end_on_durable(uint64_t owner) {
 void LogFile::sync() noexcept {
   uint64_t target = 0;
   bool entered = true;
-  std::shared_ptr<const Descriptor> file;
+  std::shared_ptr<const OpenFile> file;
   {
     const std::lock_guard lock(mutex_);
     if (!file_ || !failure_.empty()) return;
@@ -243,6 +271,7 @@ void LogFile::sync() noexcept {
   }
   {
     const std::lock_guard lock(mutex_);
+    if (file_ != file) return;  // removed meanwhile, or replaced by one that is safe
     entered_ = true;
     target = std::min(target, sync_floor_);  // what was cut off meanwhile may be there anew
   }

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "server/log/file_io.h"
 #include "server/log/record.h"
 
 namespace ncscope::server {
@@ -18,7 +19,8 @@ namespace ncscope::server {
 class EpochLogs;
 class SeriesLog;
 
-// append(), truncate(), commit() and read() by one thread at a time; the rest is thread-safe.
+// append(), truncate(), replace(), commit() and read() by one thread at a time; the rest is
+// thread-safe.
 class LogFile : public std::enable_shared_from_this<LogFile> {
  public:
   // The file is made by the first append().
@@ -31,7 +33,11 @@ class LogFile : public std::enable_shared_from_this<LogFile> {
   // off. Throws Error.
   void resume(uint64_t good_bytes);
 
+  const std::filesystem::path& path() const { return path_; }
+  SeriesLog& series() const { return *series_; }
   uint64_t size() const;
+  // Whether the logs together are beyond their budget, and this one beyond its share of it.
+  bool beyond_share() const;
 
   // Appends a record; returns its place. Throws ResourceExhausted where the disk does not take it:
   // the log is then as it was. Throws FailedPrecondition once a sync or an undo has failed: what
@@ -41,6 +47,10 @@ class LogFile : public std::enable_shared_from_this<LogFile> {
   void truncate(uint64_t size);
   // Reads a body; it is as it was written. `buffer` is grown. Throws DataLoss.
   std::span<const std::byte> read(uint64_t record, std::vector<uint64_t>& buffer) const;
+
+  // Goes on in another file, of `size` bytes, which has the log's name by now and stands for all
+  // that the log held. It is safe, as far as --durability asks, unless `error` is an errno.
+  void replace(std::shared_ptr<const OpenFile> file, uint64_t size, int error);
 
   // What the log holds now includes batch `sequence`, which is received: durable_sequence() rises
   // to it when all of that is safe.
@@ -71,20 +81,12 @@ class LogFile : public std::enable_shared_from_this<LogFile> {
   void require_good() const;  // under mutex_
   void advance(uint64_t synced, bool tell);
 
-  // Closed by the last one who uses it: a sync may be under way when the log goes.
-  struct Descriptor {
-    explicit Descriptor(int descriptor) : number(descriptor) {}
-    Descriptor(const Descriptor&) = delete;
-    ~Descriptor();
-    const int number;
-  };
-
   const std::shared_ptr<SeriesLog> series_;
   const std::filesystem::path path_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::shared_ptr<const Descriptor> file_;  // null before the first record
+  std::shared_ptr<const OpenFile> file_;  // null before the first record
   uint64_t size_ = 0;
   uint64_t synced_ = 0;
   uint64_t sync_floor_ = 0;  // the least size since the last sync began

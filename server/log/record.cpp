@@ -39,20 +39,27 @@ std::array<uint64_t, N> fixed_part(std::span<const std::byte> body, const char* 
 
 }  // namespace
 
-RecordHeader make_header(RecordType type, const BodyParts& body) {
-  RecordHeader header{kMagic, static_cast<uint32_t>(type), 0, 0, 0};
-  for (const auto& part : body) {
-    header.body_bytes += part.size();
-    header.body_crc = crc32c(part.data(), part.size(), header.body_crc);
-  }
+void RecordSeal::add(std::span<const std::byte> piece) {
+  bytes_ += piece.size();
+  crc_ = crc32c(piece.data(), piece.size(), crc_);
+}
+
+RecordHeader RecordSeal::header(RecordType type) const {
+  RecordHeader header{kMagic, static_cast<uint32_t>(type), bytes_, crc_, 0};
   header.header_crc = header_checksum(header);
   return header;
+}
+
+RecordHeader make_header(RecordType type, const BodyParts& body) {
+  RecordSeal seal;
+  for (const auto& part : body) seal.add(part);
+  return seal.header(type);
 }
 
 std::optional<RecordType> check_header(const RecordHeader& header) {
   if (header.magic != kMagic || header.header_crc != header_checksum(header)) return std::nullopt;
   if (header.type < static_cast<uint32_t>(RecordType::kOpen) ||
-      header.type > static_cast<uint32_t>(RecordType::kState)) {
+      header.type > static_cast<uint32_t>(RecordType::kCheckpoint)) {
     return std::nullopt;
   }
   return static_cast<RecordType>(header.type);
@@ -134,6 +141,38 @@ CloseRecord parse_close(std::span<const std::byte> body) {
 
 StateRecord parse_state(std::span<const std::byte> body) {
   return {static_cast<uint32_t>(fixed_part<2>(body, "a state")[0])};
+}
+
+CheckpointBody::CheckpointBody(const CheckpointRecord& record)
+    : fixed_{record.checksums.size(), record.has_predictions ? kHasPredictions : 0,
+             record.duplicates, record.sample_ids.size()} {
+  parts_.push_back(bytes_of(fixed_.data(), fixed_.size()));
+  parts_.push_back(std::as_bytes(record.sample_ids));
+  parts_.push_back(std::as_bytes(record.checksums));
+  static constexpr uint32_t kPadding = 0;
+  if (record.checksums.size() % 2 != 0) parts_.push_back(bytes_of(&kPadding, 1));
+}
+
+CheckpointRecord parse_checkpoint(std::span<const std::byte> body) {
+  const auto fixed = fixed_part<4>(body, "a checkpoint");
+  const uint64_t batches = fixed[0];
+  const uint64_t ids = fixed[3];
+  const size_t left = body.size() - sizeof(fixed);
+  const uint64_t padded = batches + batches % 2;
+  if (batches > left || ids > left || padded * sizeof(uint32_t) + ids * sizeof(uint64_t) > left) {
+    refuse("a checkpoint", sizeof(fixed) + padded * sizeof(uint32_t) + ids * sizeof(uint64_t),
+           body.size());
+  }
+  CheckpointRecord record;
+  record.has_predictions = (fixed[1] & kHasPredictions) != 0;
+  record.duplicates = fixed[2];
+  const std::byte* next = body.data() + sizeof(fixed);
+  record.sample_ids = {reinterpret_cast<const uint64_t*>(next), ids};
+  next += ids * sizeof(uint64_t);
+  record.checksums = {reinterpret_cast<const uint32_t*>(next), batches};
+  next += padded * sizeof(uint32_t);
+  record.image = {next, body.data() + body.size()};
+  return record;
 }
 
 }  // namespace ncscope::server

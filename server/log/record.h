@@ -3,7 +3,8 @@
 //   header   magic, type, body bytes (uint64), CRC-32C of the body, CRC-32C of the header before it
 //   body     by type; see below. Little-endian, as everything.
 //
-// A log begins with an open record. A record that is cut short, or whose checksum differs, ends the
+// A log begins with an open record. Behind a checkpoint some of the batches that it stands for may
+// follow, as samples of them. A record that is cut short, or whose checksum differs, ends the
 // log: nothing behind it is read.
 #pragma once
 
@@ -26,6 +27,7 @@ enum class RecordType : uint32_t {
   kClassifier = 3,  // an array of the classifier
   kClose = 4,       // the rank has sent everything
   kState = 5,       // the rank is closed by a state, which lies in a file beside the log
+  kCheckpoint = 6,  // what the first batches came to, in their place; behind the opening
 };
 
 struct RecordHeader {
@@ -39,6 +41,17 @@ static_assert(sizeof(RecordHeader) == 24);
 
 // Spans that make up a body, one after the other.
 using BodyParts = std::vector<std::span<const std::byte>>;
+
+// The header of a body that comes piece by piece.
+class RecordSeal {
+ public:
+  void add(std::span<const std::byte> piece);
+  RecordHeader header(RecordType type) const;
+
+ private:
+  uint64_t bytes_ = 0;
+  uint32_t crc_ = 0;
+};
 
 RecordHeader make_header(RecordType type, const BodyParts& body);
 // Nothing where the checksum, the magic or the type is wrong.
@@ -68,6 +81,15 @@ struct CloseRecord {
 
 struct StateRecord {
   uint32_t digest = 0;
+};
+
+// What batches came to.
+struct CheckpointRecord {
+  uint64_t duplicates = 0;  // rows whose sample came before
+  bool has_predictions = false;
+  std::span<const uint64_t> sample_ids;  // that came in them
+  std::span<const uint32_t> checksums;   // [batches] of their content as it came
+  std::span<const std::byte> image;      // of the accumulator
 };
 
 // Writers keep what parts() refers to until it is written.
@@ -105,10 +127,23 @@ class SmallBody {
   BodyParts parts_;
 };
 
+// What comes before the image, which is left out here.
+class CheckpointBody {
+ public:
+  explicit CheckpointBody(const CheckpointRecord& record);
+  CheckpointBody(const CheckpointBody&) = delete;
+  const BodyParts& parts() const { return parts_; }
+
+ private:
+  std::array<uint64_t, 4> fixed_;
+  BodyParts parts_;
+};
+
 // Readers: views into `body`, which is aligned to 8 bytes. Throw DataLoss where sizes do not fit.
 BatchRecord parse_batch(std::span<const std::byte> body, DType type, size_t dim);
 ClassifierRecord parse_classifier(std::span<const std::byte> body);
 CloseRecord parse_close(std::span<const std::byte> body);
 StateRecord parse_state(std::span<const std::byte> body);
+CheckpointRecord parse_checkpoint(std::span<const std::byte> body);
 
 }  // namespace ncscope::server

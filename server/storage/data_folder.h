@@ -20,6 +20,8 @@ class DataFolder {
   std::filesystem::path database() const { return root_ / "reports.db"; }
   std::filesystem::path spool() const { return root_ / "spool"; }
   std::filesystem::path log() const { return root_ / "log"; }
+  // Bytes of the disk it is on, used or free.
+  uint64_t disk_bytes() const { return std::filesystem::space(root_).capacity; }
   std::filesystem::path statistics() const { return root_ / "statistics"; }
 
  private:

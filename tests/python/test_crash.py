@@ -14,9 +14,10 @@ from conftest import ROOT, binary
     [
         ("--kills", "12", "--seed", "2"),
         ("--kills", "12", "--seed", "3", "--durability", "os"),
+        ("--kills", "12", "--seed", "4", "--log-budget", "1500000"),
         ("--failpoints", "--once"),
     ],
-    ids=["fsync", "os", "failpoints"],
+    ids=["fsync", "os", "budget", "failpoints"],
 )
 def test_reports_are_those_of_an_undisturbed_server(tmp_path, options):
     environment = dict(os.environ, TMPDIR=str(tmp_path))

@@ -1,10 +1,13 @@
 """Kills the server and its clients at random moments, over and over, and compares the reports.
 
-    crash.py [--kills N] [--seed S] [--durability fsync|os] [--failpoints [--once]]
+    crash.py [--kills N] [--seed S] [--durability fsync|os] [--log-budget BYTES]
+    crash.py --failpoints [--once] [--durability fsync|os]
 
 Several runs are streamed at once, each of several ranks, by processes of their own. Whatever dies
 is started again. At the end of each round every report must equal that of an undisturbed server to
 the last bit, and no batch that was acknowledged may be asked for again (worker.py looks).
+With --log-budget logs are written anew all the while, and nc4, which is over other samples then, is
+left out of the comparison.
 --failpoints goes through the places that the server's code names instead (server/log/failpoint.h),
 and kills it at each of them: when it comes there first, and, without --once, second and fifth.
 """
@@ -14,6 +17,7 @@ import json
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -26,8 +30,15 @@ from ncscope.v1 import service_pb2, types_pb2
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVER = Path(os.environ.get("NCSCOPE_SERVER_BIN", ROOT / "build" / "bin" / "ncscope-server"))
-# Series of a round: run, split, ranks. "test" waits for "train" of its run.
-SERIES = [("a", "train", 3), ("b", "train", 2), ("b", "test", 2), ("c", "train", 1)]
+# Series of a round: run, split, ranks. "test" waits for "train" of its run; rank 0 of "s" is a
+# state, that of "c".
+SERIES = [
+    ("a", "train", 3),
+    ("b", "train", 2),
+    ("b", "test", 2),
+    ("c", "train", 1),
+    ("s", "train", 2),
+]
 FAILPOINTS = [
     "log.create",
     "log.write",
@@ -47,6 +58,18 @@ FAILPOINTS = [
     "report.state_stored",
     "report.committed",
     "report.published",
+    "state.stored",
+    "state.logged",
+]
+# Of logs that are written anew: with a budget of so many bytes, and batches that exceed it.
+BUDGET, BUDGET_ROWS = 1_500_000, 400
+BUDGET_FAILPOINTS = [
+    "checkpoint.create",
+    "checkpoint.write",
+    "checkpoint.sync",
+    "checkpoint.rename",
+    "checkpoint.renamed",
+    "checkpoint.done",
 ]
 
 
@@ -54,8 +77,8 @@ STARTED = []  # processes, to be ended with this one
 
 
 class Server:
-    def __init__(self, folder, durability):
-        self.folder, self.durability = folder, durability
+    def __init__(self, folder, durability, log_budget=0):
+        self.folder, self.durability, self.log_budget = folder, durability, log_budget
         self.process, self.address_file = None, folder / "address"
         self.listen = "127.0.0.1:0"
         folder.mkdir(parents=True)
@@ -69,7 +92,7 @@ class Server:
             environment["NCSCOPE_FAILPOINTS"] = failpoints
         command = [SERVER, "--listen", self.listen, "--http", "", "--backend", "cpu"]
         command += ["--data", self.folder / "data", "--port-file", ports]
-        command += ["--durability", self.durability]
+        command += ["--durability", self.durability, "--log-budget", str(self.log_budget)]
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         STARTED.append(self.process)
@@ -95,8 +118,11 @@ class Server:
         if self.process.wait(timeout=60) != 0:
             raise SystemExit(f"the server ended with {self.process.returncode}:\n{self.log()}")
 
+    def whole_log(self):
+        return (self.folder / "log").read_text(encoding="utf-8", errors="replace")
+
     def log(self):
-        return (self.folder / "log").read_text(encoding="utf-8", errors="replace")[-6000:]
+        return self.whole_log()[-6000:]
 
     def report(self, run, split):
         with grpc.insecure_channel(self.address_file.read_text()) as channel:
@@ -112,17 +138,35 @@ class Server:
         report.key.run = ""
         return MessageToDict(report)
 
+    def state(self, run):
+        """The merged state of an epoch, as messages that contribute it."""
+        with grpc.insecure_channel(self.address_file.read_text()) as channel:
+            method = channel.unary_stream(
+                "/ncscope.v1.NeuralCollapseService/GetStatistics",
+                request_serializer=service_pb2.GetStatisticsRequest.SerializeToString,
+                response_deserializer=service_pb2.GetStatisticsResponse.FromString,
+            )
+            key = types_pb2.SeriesKey(run=run, epoch=0, split="train")
+            data = b""
+            for part in method(service_pb2.GetStatisticsRequest(key=key), timeout=60):
+                request = service_pb2.PutStatisticsRequest()
+                which = part.WhichOneof("part")
+                getattr(request, which).CopyFrom(getattr(part, which))
+                message = request.SerializeToString()
+                data += struct.pack("<q", len(message)) + message
+            return data
+
 
 class Round:
     """One set of series, streamed to its end."""
 
-    def __init__(self, server, folder, name):
-        self.server, self.name = server, name
+    def __init__(self, server, folder, name, series=SERIES):
+        self.server, self.name, self.series = server, name, series
         self.notes = folder / "notes"
         self.notes.mkdir(exist_ok=True)
         self.waiting = [
             (f"{run}{name}", split, rank, world)
-            for run, split, world in SERIES
+            for run, split, world in series
             for rank in range(world)
         ]
         self.running = {}
@@ -168,11 +212,21 @@ class Round:
     def reports(self):
         return {
             f"{run} {split}": self.server.report(f"{run}{self.name}", split)
-            for run, split, _ in SERIES
+            for run, split, _ in self.series
         }
 
+    def finish(self):
+        self.start_workers()
+        while not self.done():
+            self.collect()
+            time.sleep(0.02)
+        return self.reports()
 
-def check_equal(expected, got, log):
+
+def check_equal(expected, got, log, over_all=True):
+    if not over_all:
+        expected = {series: without_nc4(report) for series, report in expected.items()}
+        got = {series: without_nc4(report) for series, report in got.items()}
     for series, report in expected.items():
         if report == got[series]:
             continue
@@ -187,14 +241,23 @@ def check_equal(expected, got, log):
 def undisturbed(folder, durability):
     server = Server(folder / "undisturbed", durability)
     server.start()
-    one = Round(server, folder, "u")
-    one.start_workers()
-    while not one.done():
-        one.collect()
-        time.sleep(0.02)
-    reports = one.reports()
+    Round(server, folder, "state", [("c", "train", 1)]).finish()
+    (folder / "notes" / "state").write_bytes(server.state("cstate"))
+    reports = Round(server, folder, "u").finish()
     server.stop()
     return reports
+
+
+def without_nc4(report):
+    """What does not depend on which samples are looked at twice."""
+    kept = {key: value for key, value in report.items() if key not in ("nc4", "classGroups")}
+    kept["warnings"] = [w for w in report.get("warnings", []) if w["code"] != "nc4_sampled"]
+    columns = ("agreement", "nccAccuracy", "classifierAccuracy")
+    kept["classes"] = [
+        {key: value for key, value in one.items() if key not in columns}
+        for one in report["classes"]
+    ]
+    return kept
 
 
 def disturbed_round(server, folder, name, generator, kills_left, failpoint=None):
@@ -228,24 +291,33 @@ def disturbed_round(server, folder, name, generator, kills_left, failpoint=None)
     return kills, one.reports()
 
 
+def check_no_logs(folder):
+    left = list((folder / "server" / "data" / "log").iterdir())
+    if left:
+        raise SystemExit(f"logs are left: {left}")
+
+
 def crash(folder, options):
     generator = random.Random(options.seed)
+    budget = options.log_budget
+    if budget:
+        os.environ["NCSCOPE_CRASH_ROWS"] = str(BUDGET_ROWS)
     expected = undisturbed(folder, options.durability)
-    server = Server(folder / "server", options.durability)
+    server = Server(folder / "server", options.durability, budget)
     server.start()
     kills = rounds = 0
     while kills < options.kills:
         more, got = disturbed_round(server, folder, f"r{rounds}", generator, options.kills - kills)
-        check_equal(expected, got, server.log())
+        check_equal(expected, got, server.log(), over_all=not budget)
         kills += more
         rounds += 1
         print(
             f"{kills} kills, {rounds} rounds of {len(SERIES)} epochs: all reports equal", flush=True
         )
     server.stop()
-    left = list((folder / "server" / "data" / "log").iterdir())
-    if left:
-        raise SystemExit(f"logs are left: {left}")
+    check_no_logs(folder)
+    if budget and "is written anew" not in server.whole_log():
+        raise SystemExit("no log was written anew")
 
 
 def failpoints(folder, options):
@@ -253,20 +325,28 @@ def failpoints(folder, options):
     expected = undisturbed(folder, options.durability)
     server = Server(folder / "server", options.durability)
     for point in FAILPOINTS:
-        if options.durability != "fsync" and point in ("log.enter", "log.sync", "log.synced"):
-            continue
-        for at in (1,) if options.once else (1, 2, 5):
-            server.start(f"{point}=kill@{at}")
-            name = f"{point}{at}".replace(".", "_")
-            kills, got = disturbed_round(server, folder, name, generator, 0, point)
-            check_equal(expected, got, server.log())
-            print(
-                f"{point}@{at}: {'killed' if kills else 'not reached'}, all reports equal",
-                flush=True,
-            )
-            if kills == 0 and at == 1:
-                raise SystemExit(f"the server never came to {point}")
-            server.stop()
+        if options.durability == "fsync" or point not in ("log.enter", "log.sync", "log.synced"):
+            kill_at(server, folder, point, expected, generator, options)
+    os.environ["NCSCOPE_CRASH_ROWS"] = str(BUDGET_ROWS)
+    expected = undisturbed(folder / "budget", options.durability)
+    server = Server(folder / "budget" / "server", options.durability, BUDGET)
+    for point in BUDGET_FAILPOINTS:
+        kill_at(server, folder / "budget", point, expected, generator, options)
+
+
+def kill_at(server, folder, point, expected, generator, options):
+    for at in (1,) if options.once else (1, 2, 5):
+        server.start(f"{point}=kill@{at}")
+        name = f"{point}{at}".replace(".", "_")
+        kills, got = disturbed_round(server, folder, name, generator, 0, point)
+        check_equal(expected, got, server.log(), over_all=server.log_budget == 0)
+        print(
+            f"{point}@{at}: {'killed' if kills else 'not reached'}, all reports equal",
+            flush=True,
+        )
+        if kills == 0 and at == 1:
+            raise SystemExit(f"the server never came to {point}")
+        server.stop()
 
 
 def main():
@@ -274,6 +354,7 @@ def main():
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--durability", choices=["fsync", "os"], default="fsync")
+    parser.add_argument("--log-budget", type=int, default=0)
     parser.add_argument("--failpoints", action="store_true")
     parser.add_argument("--once", action="store_true")
     options = parser.parse_args()

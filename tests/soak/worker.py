@@ -2,7 +2,8 @@
 
     worker.py ADDRESS_FILE NOTES RUN SPLIT RANK WORLD
 
-NOTES is a folder. The driver may kill this process and start it again: it goes on where the server
+NOTES is a folder. Rank 0 of the run "s..." contributes the state that lies there instead of
+streaming. The driver may kill this process and start it again: it goes on where the server
 says. Ends with 0 once the rank is closed, 3 where the server is gone or refused for a reason that
 passes, 1 where something acknowledged was lost, or anything else is wrong.
 """
@@ -19,7 +20,8 @@ import grpc
 import numpy as np
 from ncscope.v1 import service_pb2, types_pb2
 
-BATCHES, ROWS, DIM, CLASSES = 24, 48, 24, 5
+BATCHES, DIM, CLASSES = 24, 24, 5
+ROWS = int(os.environ.get("NCSCOPE_CRASH_ROWS", "48"))
 PASSING = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.CANCELLED,
@@ -135,13 +137,36 @@ def stream(channel, notes, run, split, rank, world):
     return closed
 
 
+def contribute(channel, state, run, split, rank, world):
+    def requests():
+        yield service_pb2.PutStatisticsRequest(open=open_message(run, split, rank, world))
+        data = state.read_bytes()
+        while data:
+            (size,) = struct.unpack("<q", data[:8])
+            yield service_pb2.PutStatisticsRequest.FromString(data[8 : 8 + size])
+            data = data[8 + size :]
+
+    method = channel.stream_unary(
+        "/ncscope.v1.NeuralCollapseService/PutStatistics",
+        request_serializer=service_pb2.PutStatisticsRequest.SerializeToString,
+        response_deserializer=service_pb2.PutStatisticsResponse.FromString,
+    )
+    method(requests(), timeout=120)
+    return True
+
+
 def main():
     address_file, folder, run, split, rank, world = sys.argv[1:]
     notes = Notes(Path(folder) / f"{run}-{split}-{rank}")
     address = Path(address_file).read_text(encoding="utf-8").strip()
     with grpc.insecure_channel(address) as channel:
         try:
-            sys.exit(0 if stream(channel, notes, run, split, int(rank), int(world)) else 3)
+            place = (run, split, int(rank), int(world))
+            if run.startswith("s") and rank == "0":
+                done = contribute(channel, Path(folder) / "state", *place)
+            else:
+                done = stream(channel, notes, *place)
+            sys.exit(0 if done else 3)
         except StopIteration:
             sys.exit(3)
         except grpc.RpcError as error:

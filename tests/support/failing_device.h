@@ -73,6 +73,7 @@ class FailingDevice final : public Device {
     device().accumulate(batch, sums);
   }
   void do_flush(ClassSums& sums) override { device().flush(sums); }
+  void do_await(ClassSums& sums) override { device().await(sums); }
   void do_gemm(bool transpose_a, bool transpose_b, double alpha, ConstMatrix a, ConstMatrix b,
                double beta, Matrix c) override {
     device().gemm(transpose_a, transpose_b, alpha, a, b, beta, c);

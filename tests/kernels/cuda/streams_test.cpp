@@ -63,6 +63,26 @@ TEST_F(StreamsTest, AnotherDeviceFinishesWhatEndsWithAFullTile) {
   }
 }
 
+TEST_F(StreamsTest, AnotherDeviceSavesWhatIsUnderWay) {
+  const Samples samples = some_samples();
+  const auto one = make();
+  const auto two = make();
+  const Statistics expected = accumulate(*one, samples, 700);
+  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+    simt::set_order(simt::Order::kRandom, seed);
+    Accumulator first(*one, samples.num_classes, samples.dim, samples.type);
+    first.add(*one, samples.batch(0, 4200));
+    std::vector<std::byte> image;
+    first.save(*two, [&](std::span<const std::byte> piece) {
+      image.insert(image.end(), piece.begin(), piece.end());
+    });
+    Accumulator second(*two, samples.num_classes, samples.dim, samples.type);
+    second.load(*two, image);
+    second.add(*one, samples.batch(4200, 800));
+    expect_same_bits(second.finish(*two), expected);
+  }
+}
+
 TEST_F(StreamsTest, ABatchIsTheCallersAgainWhenAddReturns) {
   const Samples samples = some_samples();
   const auto device = make();
@@ -113,8 +133,8 @@ TEST_F(StreamsTest, DroppedRowsStayBehind) {
     const Statistics expected = accumulate(
         *device,
         test::make_samples(samples.type, samples.num_classes, samples.dim, kept, kept_labels), 700);
-    for (const void* const features : {static_cast<const void*>(samples.bytes.data()),
-                                       static_cast<const void*>(memory.get())}) {
+    for (const void* const features :
+         {static_cast<const void*>(samples.bytes.data()), static_cast<const void*>(memory.get())}) {
       Accumulator accumulator(*device, samples.num_classes, samples.dim, samples.type);
       Batch batch = samples.batch();
       batch.features = features;

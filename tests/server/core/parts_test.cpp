@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <future>
 
 #include "kernels/batch.h"
@@ -128,19 +129,25 @@ TEST(SampleIds, ClaimsAreTakenBack) {
   MemoryBudget budget(1 << 20, "--that-memory");
   server::SampleIds ids;
   const std::vector<int32_t> labels = {0, 1, kDroppedRow, 0};
-  const auto first = ids.claim(std::vector<uint64_t>{1, 2, 3, 1}, labels.data(), budget);
+  const auto first = ids.claim(std::vector<uint64_t>{1, 2, 3, 1}, labels.data(), 0, budget);
   EXPECT_EQ(first.duplicates, std::vector<size_t>{3});
   EXPECT_EQ(ids.duplicates(), 1u);
   ids.give_back(first);
   EXPECT_EQ(ids.duplicates(), 0u);
-  const auto second = ids.claim(std::vector<uint64_t>{1, 2, 3, 4}, labels.data(), budget);
+  const auto second = ids.claim(std::vector<uint64_t>{1, 2, 3, 4}, labels.data(), 0, budget);
   EXPECT_TRUE(second.duplicates.empty());
-  const auto third = ids.claim(std::vector<uint64_t>{3, 4}, labels.data(), budget);
+  const auto third = ids.claim(std::vector<uint64_t>{3, 4}, labels.data(), 0, budget);
   EXPECT_EQ(third.duplicates, std::vector<size_t>{1});  // 3 was of a dropped row
+  ids.claim(std::vector<uint64_t>{5, 6}, labels.data(), 1, budget);
+  auto of_first = ids.of_rank(0);
+  std::ranges::sort(of_first);
+  EXPECT_EQ(of_first, (std::vector<uint64_t>{1, 2, 3, 4}));
+  EXPECT_EQ(ids.of_rank(1).size(), 2u);
   ids.clear();
   EXPECT_EQ(budget.used(), 0u);
   MemoryBudget none(0, "--that-memory");
-  EXPECT_THROW(ids.claim(std::vector<uint64_t>{9}, labels.data(), none), server::ResourceExhausted);
+  EXPECT_THROW(ids.claim(std::vector<uint64_t>{9}, labels.data(), 0, none),
+               server::ResourceExhausted);
 }
 
 TEST(PageToken, IsReadBack) {

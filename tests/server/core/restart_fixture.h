@@ -21,11 +21,12 @@ namespace ncscope::testing {
 // what the kernel never got.
 class Instance {
  public:
-  Instance(const std::filesystem::path& folder, const server::Limits& limits)
+  Instance(const std::filesystem::path& folder, const server::Limits& limits,
+           Math math = Math::kExact)
       : data_(folder),
         services_(
-            limits, [] { return make_device({.backend = Backend::kCpu}); }, 2, data_.spool(),
-            data_.log(), data_.database(), data_.statistics()),
+            limits, [math] { return make_device({.backend = Backend::kCpu, .math = math}); }, 2,
+            data_.spool(), data_.log(), data_.database(), data_.statistics()),
         engine_(services_, std::chrono::hours(1)) {}
   server::Engine& engine() { return engine_; }
   server::Services& services() { return services_; }
@@ -48,7 +49,7 @@ class RestartFixture : public ::testing::Test {
     engine();
     return instance_->services();
   }
-  void start() { instance_.emplace(data(), limits_); }
+  void start() { instance_.emplace(data(), limits_, math_); }
   void stop() { instance_.reset(); }
   void restart() {
     stop();
@@ -94,6 +95,7 @@ class RestartFixture : public ::testing::Test {
   }
 
   server::Limits limits_;
+  Math math_ = Math::kExact;
   TemporaryFolder folder_;
   std::optional<Instance> instance_;
 };

@@ -8,6 +8,7 @@
 
 #include "server/core/errors.h"
 #include "server/log/epoch_logs.h"
+#include "server/log/log_rewrite.h"
 #include "server/log/reader.h"
 #include "tests/support/arrays.h"
 
@@ -18,6 +19,7 @@ using server::Durability;
 using server::EpochLogs;
 using server::LogFile;
 using server::LogReader;
+using server::LogRewrite;
 using server::RecordType;
 using ::testing::HasSubstr;
 
@@ -201,6 +203,92 @@ TEST_P(LogFileTest, AFolderThatCannotBeMadeIsSaid) {
   std::filesystem::create_directory(folder_ / "none");
   log->append(RecordType::kOpen, {});
   EXPECT_GT(log->size(), 0u);
+}
+
+TEST_P(LogFileTest, ANewFileTakesItsPlace) {
+  const auto series = logs_.new_series();
+  const auto log = series->new_rank(0);
+  std::atomic<int> told = 0;
+  log->on_durable(1, [&] { ++told; });
+  const uint64_t open = log->append(RecordType::kOpen, {bytes("open")});
+  log->append(RecordType::kBatch, {bytes(std::string(100'000, 'a'))});
+  const uint64_t last = log->append(RecordType::kBatch, {bytes("last")});
+  log->commit(1);
+  LogRewrite rewrite(*log);
+  EXPECT_EQ(rewrite.copy(RecordType::kOpen, open), 0u);
+  rewrite.append(RecordType::kCheckpoint, [](const LogRewrite::Sink& sink) {
+    for (const std::string piece : {"in", "", " pieces"}) sink(bytes(piece));
+  });
+  const uint64_t place = rewrite.copy(RecordType::kBatch, last);
+  rewrite.finish();
+  EXPECT_EQ(log->durable_sequence(), 1u);  // all that it stands for is safe
+  EXPECT_GE(told, 1);
+  log->end_on_durable(1);
+  log->append(RecordType::kBatch, {bytes("more")});
+  log->wait_durable();
+  const std::vector<std::string> expected = {"open", "in pieces", "last", "more"};
+  EXPECT_EQ(texts(series->rank_path(0)), expected);
+  EXPECT_EQ(log->size(), std::filesystem::file_size(series->rank_path(0)));
+  EXPECT_EQ(logs_.bytes(), static_cast<int64_t>(log->size()));
+  std::vector<uint64_t> buffer;
+  const auto body = log->read(place, buffer);
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(body.data()), body.size()), "last");
+}
+
+TEST_P(LogFileTest, ANewFileThatIsNotFinishedIsNothing) {
+  const auto series = logs_.new_series();
+  const auto log = series->new_rank(0);
+  log->append(RecordType::kOpen, {bytes("open")});
+  {
+    LogRewrite rewrite(*log);
+    rewrite.append(RecordType::kOpen, {bytes("another")});
+  }
+  EXPECT_EQ(texts(series->rank_path(0)), std::vector<std::string>{"open"});
+  const auto files = std::filesystem::directory_iterator(series->folder());
+  EXPECT_EQ(std::distance(files, {}), 1);
+}
+
+// Syncs of the old file are under way while the new one takes its place.
+TEST_P(LogFileTest, SyncsAndNewFilesTakeTurns) {
+  const auto series = logs_.new_series();
+  const auto log = series->new_rank(0);
+  std::atomic<uint64_t> received = 0;
+  std::atomic<bool> ahead = false;
+  log->on_durable(1, [&] {
+    if (log->durable_sequence().value_or(0) > received) ahead = true;
+  });
+  uint64_t open = log->append(RecordType::kOpen, {bytes("open")});
+  for (uint64_t i = 1; i <= 300; ++i) {
+    log->append(RecordType::kBatch, {bytes("batch")});
+    received = i;
+    log->commit(i);
+    if (i % 3 != 0) continue;
+    LogRewrite rewrite(*log);
+    open = rewrite.copy(RecordType::kOpen, open);
+    rewrite.finish();
+    EXPECT_EQ(log->durable_sequence(), i);
+  }
+  log->append(RecordType::kBatch, {bytes("end")});
+  log->wait_durable();
+  log->end_on_durable(1);
+  EXPECT_FALSE(ahead);
+  EXPECT_EQ(texts(series->rank_path(0)), (std::vector<std::string>{"open", "end"}));
+}
+
+TEST_P(LogFileTest, TheBudgetIsShared) {
+  EpochLogs logs(folder_.path(), GetParam(), 1000);
+  const auto series = logs.new_series();
+  const auto first = series->new_rank(0);
+  const auto second = series->new_rank(1);
+  first->append(RecordType::kBatch, {bytes(std::string(800, 'a'))});
+  EXPECT_FALSE(first->beyond_share());
+  second->append(RecordType::kBatch, {bytes(std::string(300, 'b'))});
+  EXPECT_EQ(logs.share(), 500u);
+  EXPECT_TRUE(first->beyond_share());
+  EXPECT_FALSE(second->beyond_share());
+  second->close();
+  EXPECT_EQ(logs.share(), 1000u);
+  EXPECT_FALSE(first->beyond_share());
 }
 
 INSTANTIATE_TEST_SUITE_P(Durabilities, LogFileTest,

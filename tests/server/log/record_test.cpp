@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "kernels/errors.h"
@@ -70,6 +71,33 @@ TEST(Record, BatchesComeBackAsTheyWere) {
       for (size_t cut = 0; cut < bytes; ++cut) {
         EXPECT_THROW(parse_batch(view(whole, cut), DType::kBFloat16, 2), DataLoss) << cut;
       }
+    }
+  }
+}
+
+TEST(Record, CheckpointsComeBackAsTheyWere) {
+  const std::vector<uint64_t> ids = {7, 8, 9};
+  const std::vector<uint32_t> checksums = {1, 2, 3, 4, 5};
+  const std::vector<uint64_t> image = {10, 11};
+  for (const size_t batches : {0u, 1u, 4u, 5u}) {
+    CheckpointRecord in;
+    in.duplicates = 6;
+    in.has_predictions = batches % 2 == 0;
+    in.checksums = std::span(checksums).first(batches);
+    in.sample_ids = std::span(ids).first(batches == 0 ? 0 : 3);
+    const CheckpointBody body(in);
+    BodyParts parts = body.parts();
+    parts.push_back(std::as_bytes(std::span(image)));
+    size_t bytes = 0;
+    const auto whole = joined(parts, bytes);
+    const CheckpointRecord out = parse_checkpoint(view(whole, bytes));
+    EXPECT_EQ(out.duplicates, 6u);
+    EXPECT_EQ(out.has_predictions, in.has_predictions);
+    EXPECT_TRUE(std::ranges::equal(out.checksums, in.checksums));
+    EXPECT_TRUE(std::ranges::equal(out.sample_ids, in.sample_ids));
+    EXPECT_TRUE(std::ranges::equal(out.image, std::as_bytes(std::span(image))));
+    for (size_t cut = 0; cut < bytes - 16; ++cut) {
+      EXPECT_THROW(parse_checkpoint(view(whole, cut)), DataLoss) << cut;
     }
   }
 }

@@ -1,0 +1,279 @@
+// Logs beyond --log-budget: sums in place of most samples, and what a restart makes of them.
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <thread>
+
+#include "server/core/errors.h"
+#include "tests/server/core/restart_fixture.h"
+
+namespace ncscope::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr size_t kRows = 20'000;
+constexpr size_t kBatchRows = 250;
+constexpr size_t kBudget = 160 << 10;
+
+// What nc4 says is over fewer samples, with a budget: everything else is the same.
+std::string without_nc4(v1::Report report) {
+  report.clear_nc4();
+  report.clear_class_groups();
+  for (auto& c : *report.mutable_classes()) {
+    c.clear_agreement();
+    c.clear_ncc_accuracy();
+    c.clear_classifier_accuracy();
+  }
+  auto& warnings = *report.mutable_warnings();
+  for (int i = warnings.size() - 1; i >= 0; --i) {
+    if (warnings[i].code() == "nc4_sampled") warnings.DeleteSubrange(i, 1);
+  }
+  return comparable(report);
+}
+
+class CheckpointTest : public RestartFixture {
+ protected:
+  // All samples: the report without a budget.
+  v1::Report undisturbed(const Samples& samples) {
+    const auto result = send_rest(open_for(samples, "undisturbed"), samples, kBatchRows);
+    EXPECT_TRUE(result.report);
+    stop();
+    limits_.log_budget_bytes = kBudget;
+    return *result.report;
+  }
+  uint64_t checkpoints() { return services().counters.checkpoints; }
+  // Sends `count` batches after what the server has.
+  void send(const v1::Open& open, const Samples& samples, size_t count) {
+    const auto session = engine().open(open);
+    const auto batches = batches_of(samples, kBatchRows);
+    const size_t next = session->next_sequence();
+    for (size_t i = next; i < next + count; ++i) {
+      EXPECT_EQ(session->add_batch(incoming(batches[i], *session)), i);
+    }
+  }
+  uint64_t file_bytes() const {
+    uint64_t bytes = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(data() / "log")) {
+      if (entry.is_regular_file()) bytes += entry.file_size();
+    }
+    return bytes;
+  }
+
+  const Samples samples_ = make_samples(kRows, 6, 4, DType::kFloat32, 1);
+};
+
+TEST_F(CheckpointTest, TheLogStaysBoundedAndTheReportIsTheSame) {
+  const v1::Report expected = undisturbed(samples_);
+  EXPECT_EQ(expected.nc4().samples(), kRows);
+  const v1::Open open = open_for(samples_);
+  for (size_t sent = 0; sent < kRows; sent += kBatchRows) {
+    send(open, samples_, 1);
+    EXPECT_LE(file_bytes(), kBudget + (kBudget / 2));
+    EXPECT_EQ(services().logs.bytes(), static_cast<int64_t>(file_bytes()));
+  }
+  EXPECT_GE(checkpoints(), 3u);
+  const auto result = send_rest(open, samples_, kBatchRows);
+  ASSERT_TRUE(result.report);
+  EXPECT_EQ(without_nc4(*result.report), without_nc4(expected));
+  const v1::Nc4& nc4 = result.report->nc4();
+  EXPECT_GT(nc4.samples(), kBudget / 8 / 32);
+  EXPECT_LT(nc4.samples(), kRows / 2);
+  EXPECT_EQ(nc4.centers().split(), "train");
+  // Every n-th batch is as good a sample as any: five standard deviations.
+  const double p = expected.nc4().ncc_accuracy();
+  EXPECT_NEAR(nc4.ncc_accuracy(), p,
+              5 * std::sqrt(p * (1 - p) / static_cast<double>(nc4.samples())) + 1e-9);
+  bool said = false;
+  for (const auto& warning : result.report->warnings()) said |= warning.code() == "nc4_sampled";
+  EXPECT_TRUE(said);
+  EXPECT_TRUE(logs().empty());
+  EXPECT_EQ(services().logs.bytes(), 0);
+}
+
+TEST_F(CheckpointTest, ARestartGoesOnToTheSameBits) {
+  const v1::Report expected = undisturbed(samples_);
+  const v1::Open open = open_for(samples_);
+  uint64_t checkpoints_made = 0;
+  for (const size_t count : {1u, 20u, 3u, 9u, 14u, 1u, 25u}) {
+    send(open, samples_, count);
+    checkpoints_made += checkpoints();
+    restart();
+  }
+  EXPECT_GE(checkpoints_made, 3u);
+  // Only what came after the last checkpoint was added anew.
+  EXPECT_LT(services().counters.replayed_batches, 40u);
+  {
+    const auto session = engine().open(open);
+    EXPECT_EQ(session->next_sequence(), 73u);
+    const auto batches = batches_of(samples_, kBatchRows);
+    EXPECT_EQ(session->add_batch(incoming(batches[0], *session)), 72u);  // acknowledged again
+    v1::Batch other = batches[1];
+    (*other.mutable_features())[0] ^= 1;
+    other.clear_crc32c();
+    EXPECT_THROW(session->add_batch(incoming(other, *session)), server::AlreadyExists);
+  }
+  const auto result = send_rest(open, samples_, kBatchRows);
+  ASSERT_TRUE(result.report);
+  EXPECT_EQ(without_nc4(*result.report), without_nc4(expected));
+  EXPECT_LT(result.report->nc4().samples(), kRows / 2);
+}
+
+TEST_F(CheckpointTest, KeepsIdentitiesPredictionsAndTheClassifier) {
+  Samples samples = samples_;
+  for (size_t i = 0; i < kRows; ++i) samples.predictions.push_back(static_cast<int64_t>(i % 4));
+  auto batches = batches_of(samples, kBatchRows);
+  for (size_t b = 0; b < batches.size(); ++b) {
+    std::vector<uint64_t> ids(kBatchRows);
+    // The last 100 samples came before.
+    for (size_t i = 0; i < kBatchRows; ++i) ids[i] = (b * kBatchRows + i) % (kRows - 100);
+    batches[b].set_sample_ids(ids.data(), ids.size() * sizeof(uint64_t));
+    batches[b].clear_crc32c();
+  }
+  const auto send_until = [&](const v1::Open& open, size_t end) {
+    const auto session = engine().open(open);
+    for (size_t i = session->next_sequence(); i < end; ++i) {
+      session->add_batch(incoming(batches[i], *session));
+    }
+  };
+  const auto finish = [&](const v1::Open& open) {
+    const auto result = engine().open(open)->close(batches.size(), false);
+    EXPECT_TRUE(result.report);
+    return result.report ? *result.report : v1::Report();
+  };
+  const v1::Open undisturbed = open_for(samples, "undisturbed");
+  send_classifier(*engine().open(undisturbed), samples);
+  send_until(undisturbed, batches.size());
+  const v1::Report expected = finish(undisturbed);
+  EXPECT_EQ(expected.data().samples(), kRows - 100);
+  stop();
+  limits_.log_budget_bytes = 2 * kBudget;
+  const v1::Open open = open_for(samples);
+  send_classifier(*engine().open(open), samples);
+  for (const size_t end : {60u, 80u}) {
+    send_until(open, end);
+    EXPECT_GE(checkpoints(), 1u);
+    restart();
+  }
+  const v1::Batch bare = batch_of(samples_, 80, 0, 10);
+  {
+    const auto session = engine().open(open);
+    EXPECT_THROW(session->add_batch(incoming(bare, *session)), InvalidArgument);
+  }
+  const v1::Report report = finish(open);
+  EXPECT_EQ(without_nc4(report), without_nc4(expected));
+  EXPECT_EQ(report.nc4().decision_source(), v1::DECISION_SOURCE_CLASSIFIER);
+}
+
+TEST_F(CheckpointTest, RanksShareTheBudget) {
+  v1::Open open = open_for(samples_);
+  open.set_world_size(4);
+  limits_.log_budget_bytes = 4 * kBudget;
+  for (size_t batch = 0; batch < 80; ++batch) {
+    for (uint32_t rank = 0; rank < 4; ++rank) {
+      open.set_rank(rank);
+      send(open, samples_, 1);
+    }
+  }
+  EXPECT_LE(file_bytes(), 6 * kBudget);
+  EXPECT_GE(checkpoints(), 8u);
+  restart();
+  v1::Report report;
+  for (uint32_t rank = 0; rank < 4; ++rank) {
+    open.set_rank(rank);
+    const auto result = send_rest(open, samples_, kBatchRows);
+    if (result.report) report = *result.report;
+  }
+  EXPECT_EQ(report.data().samples(), 4 * kRows);
+}
+
+// The log of a rank that nobody streams any more shrinks too, once others need the room.
+TEST_F(CheckpointTest, AnIdleLogGivesRoom) {
+  limits_.log_budget_bytes = 4 * kBudget;
+  const v1::Open idle = open_for(samples_, "idle");
+  send(idle, samples_, 75);
+  EXPECT_EQ(checkpoints(), 0u);
+  v1::Open open = open_for(samples_);
+  open.set_world_size(3);
+  for (uint32_t rank = 0; rank < 3; ++rank) {
+    open.set_rank(rank);
+    send(open, samples_, 15);
+  }
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (checkpoints() == 0 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_GE(checkpoints(), 1u);
+  EXPECT_LE(file_bytes(), 4 * kBudget);
+}
+
+TEST_F(CheckpointTest, WhereItFailsTheLogStays) {
+  const v1::Report expected = undisturbed(samples_);
+  const v1::Open open = open_for(samples_);
+  send(open, samples_, 1);
+  const auto in_the_way = logs().at(0) / "rank-0.log.new";
+  std::filesystem::create_directory(in_the_way);
+  send(open, samples_, 40);
+  EXPECT_EQ(checkpoints(), 0u);
+  EXPECT_GE(services().counters.checkpoint_failures, 1u);
+  EXPECT_LT(services().counters.checkpoint_failures, 10u);  // not at every batch
+  EXPECT_GT(file_bytes(), kBudget * 3 / 2);
+  std::filesystem::remove(in_the_way);
+  const auto result = send_rest(open, samples_, kBatchRows);
+  EXPECT_GE(checkpoints(), 1u);
+  ASSERT_TRUE(result.report);
+  EXPECT_EQ(without_nc4(*result.report), without_nc4(expected));
+}
+
+// A crash may leave half of a new log.
+TEST_F(CheckpointTest, HalfOfANewLogIsNothing) {
+  const v1::Report expected = undisturbed(samples_);
+  limits_.log_budget_bytes = 0;
+  const v1::Open open = open_for(samples_);
+  send(open, samples_, 10);
+  stop();
+  std::ofstream(logs().at(0) / "rank-0.log.new") << "half a record";
+  limits_.log_budget_bytes = kBudget;
+  const auto result = send_rest(open, samples_, kBatchRows);
+  EXPECT_GE(checkpoints(), 1u);
+  ASSERT_TRUE(result.report);
+  EXPECT_EQ(without_nc4(*result.report), without_nc4(expected));
+}
+
+TEST_F(CheckpointTest, ADamagedCheckpointIsNoCheckpoint) {
+  undisturbed(samples_);
+  const v1::Open open = open_for(samples_);
+  send(open, samples_, 60);
+  ASSERT_GE(checkpoints(), 1u);
+  stop();
+  {
+    std::fstream file(logs().at(0) / "rank-0.log", std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(2000);
+    file.put('\x7f');
+  }
+  EXPECT_EQ(services().counters.damaged_logs, 1u);
+  EXPECT_EQ(engine().open(open)->next_sequence(), 0u);
+}
+
+// Sums that only another --math could go on from are not thrown away.
+TEST_F(CheckpointTest, AnotherMathIsRefusedAndKeepsTheLog) {
+  undisturbed(samples_);
+  send(open_for(samples_), samples_, 60);
+  ASSERT_GE(checkpoints(), 1u);
+  stop();
+  const uint64_t bytes = file_bytes();
+  math_ = Math::kFloat64;
+  try {
+    start();
+    FAIL() << "it started";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("expected products in float64, got float32"));
+  }
+  EXPECT_EQ(file_bytes(), bytes);
+  math_ = Math::kExact;
+  start();
+  EXPECT_EQ(engine().open(open_for(samples_))->next_sequence(), 60u);
+}
+
+}  // namespace
+}  // namespace ncscope::testing
