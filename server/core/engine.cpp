@@ -85,7 +85,8 @@ class SeriesSession : public Session {
     return series_->durable_sequence(rank_);
   }
 
-  bool durability_lost() const override { return series_->durability_lost(rank_); }
+  bool is_over() const override { return series_->is_over(rank_, id_); }
+  void require_going() const override { series_->require_going(rank_, id_); }
 
   void on_durable(std::function<void()> changed) override {
     series_->on_durable(rank_, id_, std::move(changed));

@@ -24,7 +24,7 @@ struct Rank {
 
   // Held while a message of the rank is applied, and taken before the mutex of the series.
   std::mutex mutex;
-  uint64_t owner = 0;               // session that may write; 0 for none
+  std::atomic<uint64_t> owner = 0;  // session that may write; 0 for none
   std::vector<uint32_t> checksums;  // of the content of each batch received
   uint64_t restored_batches = 0;    // whose sums came from a checkpoint
   uint64_t duplicates = 0;          // rows whose sample came before

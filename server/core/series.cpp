@@ -96,9 +96,18 @@ std::optional<uint64_t> Series::durable_sequence(uint32_t rank) {
   return log ? log->durable_sequence() : std::nullopt;
 }
 
-bool Series::durability_lost(uint32_t rank) {
-  const auto& log = rank_at(rank).log;
-  return log && !log->failure().empty();
+bool Series::is_over(uint32_t index, uint64_t session) {
+  const Rank& rank = rank_at(index);
+  const std::lock_guard lock(mutex_);
+  if (rank.owner != session || drop_reason_) return true;
+  // The log of what is reported is gone, and whoever asks again gets the report.
+  return phase_ == Phase::kStreaming && rank.log && !rank.log->failure().empty();
+}
+
+void Series::require_going(uint32_t index, uint64_t session) {
+  const Rank& rank = rank_at(index);
+  require_writer(rank, session);
+  if (rank.log && !reported()) rank.log->require_good();
 }
 
 void Series::on_durable(uint32_t rank, uint64_t session, std::function<void()> changed) {

@@ -73,7 +73,9 @@ class Series {
   bool is_logged() const { return log_ != nullptr; }
   // The highest batch of a rank that is safe from what --durability promises.
   std::optional<uint64_t> durable_sequence(uint32_t rank);
-  bool durability_lost(uint32_t rank);
+  // As of a Session.
+  bool is_over(uint32_t rank, uint64_t session);
+  void require_going(uint32_t rank, uint64_t session);
   // As LogFile::on_durable(), until detach().
   void on_durable(uint32_t rank, uint64_t session, std::function<void()> changed);
 

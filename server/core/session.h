@@ -13,9 +13,9 @@
 
 namespace ncscope::server {
 
-// Used by one thread at a time, but durable_sequence() by any; every method but the const ones may
-// block for a device. A method that throws has changed nothing; after Aborted the session is of no
-// more use.
+// Used by one thread at a time, but durable_sequence() and is_over() by any; every method but the
+// const ones may block for a device. A method that throws has changed nothing; after Aborted the
+// session is of no more use.
 class Session {
  public:
   virtual ~Session() = default;
@@ -45,8 +45,11 @@ class Session {
   // Highest sequence number that a crash cannot lose; nothing while there is none.
   virtual std::optional<uint64_t> durable_sequence() const { return std::nullopt; }
 
-  // Whether nothing more becomes durable.
-  virtual bool durability_lost() const { return false; }
+  // Whether every message would be refused from now on: a newer stream took over, what was streamed
+  // was dropped, or nothing becomes durable any more.
+  virtual bool is_over() const { return false; }
+  // Throws Aborted or FailedPrecondition, saying why, where that is so.
+  virtual void require_going() const {}
 
   // Calls `changed`, from whatever thread, after either has changed; no more once the
   // session is destroyed, which waits for a call in progress. Set once, before the first batch.

@@ -50,7 +50,7 @@ StreamCall::StreamCall(StreamServer& server)
       handler_(
           server.sessions(), server.pool(), server.options().max_message_bytes,
           [this](v1::StreamResponse&& response) { answer(std::move(response)); },
-          [this] { context_.TryCancel(); }) {}
+          [this] { stop(); }) {}
 
 void StreamCall::wait_for_caller(StreamServer& server) {
   const auto call = std::make_shared<StreamCall>(server);
@@ -180,7 +180,7 @@ void StreamCall::work() {
 std::unique_ptr<StreamMessage> StreamCall::next_message(bool& cancelled) {
   const Lock lock(*this);
   cancelled = cancelled_;
-  if (queued_.empty()) return nullptr;
+  if (queued_.empty() || over_) return nullptr;
   auto message = std::move(queued_.front());
   queued_.pop_front();
   return message;
@@ -222,6 +222,12 @@ void StreamCall::answer(v1::StreamResponse&& response) {
   if (status_ || broken_) return;
   answers_.push(std::move(response));
   write_more();
+}
+
+void StreamCall::stop() {
+  const Lock lock(*this);
+  over_ = true;
+  start_worker();
 }
 
 void StreamCall::write_more() {

@@ -69,7 +69,7 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
   bool take_memory(std::unique_ptr<StreamMessage>& message);
   void queue(std::unique_ptr<StreamMessage> message);
   void drop_unhandled(Lock& lock);
-  bool has_work() const { return !status_ && (!queued_.empty() || ended_); }
+  bool has_work() const { return !status_ && (!queued_.empty() || ended_ || over_); }
   void start_worker();
   void write_more();
   void conclude(Lock& lock, const grpc::Status& status);
@@ -80,10 +80,11 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
   // By any thread.
   void on_memory(ReceiveMemory::Lease lease);
   void answer(v1::StreamResponse&& response);
+  void stop();
 
   // Of the worker.
   void work();
-  // Null: the caller has sent everything, or is gone.
+  // Null: the caller has sent everything, or is gone, or the session is over.
   std::unique_ptr<StreamMessage> next_message(bool& cancelled);
   void handle(std::unique_ptr<StreamMessage> message);
   void end_session(const grpc::Status& status);
@@ -109,6 +110,7 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
   bool opening_ = false;                    // the first message has come, the session has not
   bool ended_ = false;                      // nothing more comes
   bool cancelled_ = false;
+  bool over_ = false;  // the session
 
   std::deque<std::unique_ptr<StreamMessage>> queued_;
   size_t held_messages_ = 0;  // queued, or being handled

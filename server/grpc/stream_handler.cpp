@@ -35,14 +35,17 @@ void StreamHandler::open(StreamMessage& message) {
   opened.set_server_version(NCSCOPE_VERSION);
   opened.set_tells_durable(session_->tells_durable());
   const std::optional<uint64_t> durable_before = session_->durable_sequence();
-  if (durable_before) opened.set_durable_sequence(*durable_before);
+  if (durable_before) {
+    opened.set_durable_sequence(*durable_before);
+    told_durable_ = *durable_before + 1;
+  }
   answer_(std::move(response));
   session_->on_durable([this, session = session_.get()] {
-    // Whoever opens again is told why.
-    if (session->durability_lost()) return cancel_();
+    if (session->is_over()) return stop_();
     const auto durable = session->durable_sequence();
     // What is durable has been received, be it that add_batch() has not said so yet.
-    if (durable) acknowledge(std::max(received_.load(), *durable), durable);
+    if (durable && *durable + 1 > told_durable_)
+      acknowledge(std::max(received_.load(), *durable), durable);
   });
   // What became durable between the two is told by nobody else.
   const auto durable = session_->durable_sequence();
@@ -82,13 +85,17 @@ void StreamHandler::add_batch(const IncomingBatch& batch) {
 void StreamHandler::acknowledge(uint64_t received, std::optional<uint64_t> durable) {
   v1::StreamResponse response;
   response.mutable_ack()->set_received_sequence(received);
-  if (durable) response.mutable_ack()->set_durable_sequence(*durable);
+  if (durable) {
+    response.mutable_ack()->set_durable_sequence(*durable);
+    told_durable_ = *durable + 1;
+  }
   answer_(std::move(response));
 }
 
 void StreamHandler::end(bool cancelled) {
   if (cancelled) throw Cancelled("Stream: the caller is gone");
   if (!session_) throw FailedPrecondition("Stream: expected Open, got the end of the call");
+  session_->require_going();
   throw FailedPrecondition(
       "Stream: expected Close, got the end of the call; what came is kept, a"
       " new call goes on at batch " +

@@ -20,16 +20,15 @@ class StreamHandler {
  public:
   using Answer = std::function<void(v1::StreamResponse&&)>;
 
-  // `answer` is called within handle(), and on any thread when batches have become durable;
-  // `cancel` on any thread when nothing more will be: a caller that waits for it would wait for
-  // ever.
+  // `answer` is called within handle(), and on any thread when batches have become durable; `stop`
+  // on any thread when the session is over: a caller that waits for an answer would wait for ever.
   StreamHandler(SessionSource& sessions, BatchPool& pool, size_t max_message_bytes, Answer answer,
-                std::function<void()> cancel)
+                std::function<void()> stop)
       : sessions_(sessions),
         pool_(pool),
         max_message_bytes_(max_message_bytes),
         answer_(std::move(answer)),
-        cancel_(std::move(cancel)) {}
+        stop_(std::move(stop)) {}
 
   // Null until the call is open.
   const BatchSpec* batch_spec() const { return session_ ? &session_->batch_spec() : nullptr; }
@@ -37,7 +36,7 @@ class StreamHandler {
   // True after Close.
   bool handle(StreamMessage& message);
 
-  // The caller has sent everything: throws, since nothing came after Close.
+  // The caller has sent everything without Close, or the session is over: throws why.
   [[noreturn]] void end(bool cancelled);
 
   // Ends the session; no answer comes afterwards.
@@ -53,8 +52,9 @@ class StreamHandler {
   BatchPool& pool_;
   const size_t max_message_bytes_;
   const Answer answer_;
-  const std::function<void()> cancel_;
-  std::atomic<uint64_t> received_{0};  // highest sequence number, as far as there is one
+  const std::function<void()> stop_;
+  std::atomic<uint64_t> received_{0};      // highest sequence number, as far as there is one
+  std::atomic<uint64_t> told_durable_{0};  // so many batches the caller knows to be durable
   std::unique_ptr<Session> session_;
 };
 

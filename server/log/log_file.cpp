@@ -56,13 +56,16 @@ void LogFile::resume(uint64_t good_bytes) {
 }
 
 void LogFile::close() {
-  const std::lock_guard lock(mutex_);
-  if (file_) logs().file_gone();
-  file_.reset();
-  logs().add_bytes(-static_cast<int64_t>(size_));
-  size_ = 0;
-  failure_ = "the log was removed";
-  changed_.notify_all();
+  {
+    const std::lock_guard lock(mutex_);
+    if (file_) logs().file_gone();
+    file_.reset();
+    logs().add_bytes(-static_cast<int64_t>(size_));
+    size_ = 0;
+    failure_ = "the log was removed";
+    changed_.notify_all();
+  }
+  tell();
 }
 
 uint64_t LogFile::size() const {
@@ -76,6 +79,7 @@ bool LogFile::beyond_share() const {
 }
 
 void LogFile::require_good() const {
+  const std::lock_guard lock(mutex_);
   if (failure_.empty()) return;
   throw FailedPrecondition("the rank's log was lost (" + failure_ + "); open a higher attempt");
 }
@@ -116,12 +120,8 @@ void LogFile::write_record(const RecordHeader& header, const BodyParts& body,
 }
 
 uint64_t LogFile::append(RecordType type, const BodyParts& body) {
-  uint64_t place = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    require_good();
-    place = size_;
-  }
+  require_good();
+  const uint64_t place = size();
   const RecordHeader header = make_header(type, body);
   try {
     if (!file_) create();
@@ -172,8 +172,7 @@ void LogFile::replace(std::shared_ptr<const OpenFile> file, uint64_t size, int e
     changed_.notify_all();
   }
   if (error != 0) logs().write_failed();
-  const std::lock_guard lock(callback_mutex_);
-  if (callback_) callback_();
+  tell();
 }
 
 std::span<const std::byte> LogFile::read(uint64_t record, std::vector<uint64_t>& buffer) const {
@@ -232,8 +231,10 @@ std::optional<uint64_t> LogFile::durable_sequence() const {
 
 void LogFile::on_durable(uint64_t owner, std::function<void()> changed) {
   const std::lock_guard lock(callback_mutex_);
+  const bool taken_over = callback_owner_ != owner;
   callback_owner_ = owner;
-  callback_ = std::move(changed);
+  callback_.swap(changed);
+  if (taken_over && changed) changed();
 }
 
 void LogFile::end_on_durable(uint64_t owner) {
@@ -265,9 +266,7 @@ void LogFile::sync() noexcept {
       changed_.notify_all();
     }
     logs().write_failed();
-    const std::lock_guard lock(callback_mutex_);
-    if (callback_) callback_();
-    return;
+    return tell();
   }
   {
     const std::lock_guard lock(mutex_);
@@ -278,7 +277,7 @@ void LogFile::sync() noexcept {
   advance(target, true);
 }
 
-void LogFile::advance(uint64_t synced, bool tell) {
+void LogFile::advance(uint64_t synced, bool tell_it) {
   bool risen = false;
   {
     const std::lock_guard lock(mutex_);
@@ -290,7 +289,10 @@ void LogFile::advance(uint64_t synced, bool tell) {
     }
     changed_.notify_all();
   }
-  if (!risen || !tell) return;
+  if (risen && tell_it) tell();
+}
+
+void LogFile::tell() {
   const std::lock_guard lock(callback_mutex_);
   if (callback_) callback_();
 }

@@ -62,9 +62,11 @@ class LogFile : public std::enable_shared_from_this<LogFile> {
   // Why nothing more becomes durable: a sync or an undo has failed, or the log was removed. Empty
   // where all is well.
   std::string failure() const;
-  // `changed` is called whenever the sequence has risen later than within commit(), and when a sync
-  // has failed, by whatever thread; it may call durable_sequence() and failure(). It takes the
-  // place of another owner's.
+  // Throws FailedPrecondition where there is one.
+  void require_good() const;
+  // `changed` is called whenever the sequence has risen later than within commit(), and when there
+  // is a failure, by whatever thread; it may call durable_sequence() and failure(). It takes the
+  // place of another owner's, which is called a last time.
   void on_durable(uint64_t owner, std::function<void()> changed);
   // Ends that, unless another owner's took its place: no call is under way when this returns.
   void end_on_durable(uint64_t owner);
@@ -78,8 +80,8 @@ class LogFile : public std::enable_shared_from_this<LogFile> {
   void create();
   EpochLogs& logs() const;
   void write_record(const RecordHeader& header, const BodyParts& body, uint64_t place) const;
-  void require_good() const;  // under mutex_
-  void advance(uint64_t synced, bool tell);
+  void advance(uint64_t synced, bool tell_it);
+  void tell();
 
   const std::shared_ptr<SeriesLog> series_;
   const std::filesystem::path path_;

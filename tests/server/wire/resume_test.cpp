@@ -83,6 +83,21 @@ TEST_F(ResumeTest, RefusesOtherContentUnderAReceivedNumber) {
   finish_undisturbed(1);
 }
 
+// It may wait for an answer that would never come.
+TEST_F(ResumeTest, AnOlderStreamThatSendsNothingIsToldToo) {
+  StreamCall old(live_.stub());
+  ASSERT_TRUE(old.open(open_));
+  ASSERT_TRUE(old.batch(batches_[0]));
+  StreamCall newer(live_.stub());
+  ASSERT_TRUE(newer.open(open_));
+  expect_status(old.wait_for_end(), grpc::ABORTED, {"newer stream", "took over"});
+  v1::Open higher = open_;
+  higher.set_attempt(open_.attempt() + 1);
+  StreamCall highest(live_.stub());
+  ASSERT_TRUE(highest.open(higher));
+  expect_status(newer.wait_for_end(), grpc::ABORTED, {"attempt"});
+}
+
 TEST_F(ResumeTest, TheNewerStreamTakesOver) {
   StreamCall old(live_.stub());
   ASSERT_TRUE(old.open(open_));
