@@ -39,14 +39,18 @@ class Accumulator {
   uint64_t samples() const { return sums_.samples; }
 
   // Everything that it holds, to the bit: what load() goes on from. In pieces, image_bytes() in
-  // all: about P d (8 + w) + 8 d^2 + 9 K, and w d for each of up to kTileRows rows, P being the
-  // classes that have come. `device` as in add().
+  // all: about P d (8 + w) + 8 d^2 + 17 K, and w d for each of up to kTileRows rows, P being the
+  // classes that have come. `with_device` lends a device as in add(), for each piece anew; none is
+  // lent while a piece is handed over.
+  using WithDevice = std::function<void(const std::function<void(Device&)>&)>;
   using Sink = std::function<void(std::span<const std::byte>)>;
   size_t image_bytes() const;
-  void save(Device& device, const Sink& sink);
-  // Takes up an image in place of what it holds, which was nothing. Throws InvalidArgument where
-  // that is of another shape, type, math or kind of device, DataLoss where it is none.
-  void load(Device& device, std::span<const std::byte> image);
+  void save(const WithDevice& with_device, const Sink& sink);
+  // Takes up an image of `bytes` in place of what it holds, which was nothing; `read` gives the
+  // next ones. Throws InvalidArgument where that is of another shape, type, math or kind of device,
+  // DataLoss where it is none.
+  using Source = std::function<void(void* out, size_t bytes)>;
+  void load(Device& device, uint64_t bytes, const Source& read);
 
   // Device bytes that a state of this shape takes.
   static size_t bytes_needed(size_t num_classes, size_t dim, DType type, Math math = Math::kExact);

@@ -76,27 +76,67 @@ size_t image_size(const ClassSums& sums) {
   return bytes;
 }
 
-// Takes bytes off the front.
+// Counts what is read.
 class Input {
  public:
-  explicit Input(std::span<const std::byte> bytes) : left_(bytes) {}
-  std::span<const std::byte> take(size_t bytes) {
-    if (bytes > left_.size()) {
-      throw DataLoss("an image of sums ends early: expected " + std::to_string(bytes) +
-                     " bytes more, got " + std::to_string(left_.size()));
-    }
-    const auto taken = left_.first(bytes);
-    left_ = left_.subspan(bytes);
-    return taken;
-  }
+  Input(uint64_t bytes, const Accumulator::Source& read) : left_(bytes), read_(read) {}
   void take(void* out, size_t bytes) {
-    const auto taken = take(bytes);
-    if (bytes > 0) std::memcpy(out, taken.data(), bytes);
+    if (bytes > left_) {
+      throw DataLoss("an image of sums ends early: expected " + std::to_string(bytes) +
+                     " bytes more, got " + std::to_string(left_));
+    }
+    left_ -= bytes;
+    if (bytes > 0) read_(out, bytes);
   }
-  size_t left() const { return left_.size(); }
+  uint64_t left() const { return left_; }
 
  private:
-  std::span<const std::byte> left_;
+  uint64_t left_;
+  const Accumulator::Source& read_;
+};
+
+// Collects ranges of device memory into pieces, and hands over each.
+class Output {
+ public:
+  Output(ClassSums& sums, size_t piece_bytes, const Accumulator::WithDevice& with_device,
+         const Accumulator::Sink& sink)
+      : sums_(sums), piece_(piece_bytes), with_device_(with_device), sink_(sink) {}
+
+  void add(const std::byte* data, size_t bytes) {
+    while (bytes > 0) {
+      const size_t part = std::min(bytes, piece_.size() - filled_);
+      copies_.push_back({data, filled_, part});
+      filled_ += part;
+      data += part;
+      bytes -= part;
+      if (filled_ == piece_.size()) flush();
+    }
+  }
+  void flush() {
+    if (filled_ == 0) return;
+    with_device_([&](Device& device) {
+      device.await(sums_);
+      for (const Copy& copy : copies_) {
+        device.copy_to_host(piece_.data() + copy.place, copy.data, copy.bytes);
+      }
+    });
+    sink_(std::span(piece_).first(filled_));
+    filled_ = 0;
+    copies_.clear();
+  }
+
+ private:
+  struct Copy {
+    const std::byte* data;
+    size_t place;
+    size_t bytes;
+  };
+  ClassSums& sums_;
+  std::vector<std::byte> piece_;
+  const Accumulator::WithDevice& with_device_;
+  const Accumulator::Sink& sink_;
+  size_t filled_ = 0;
+  std::vector<Copy> copies_;
 };
 
 void require_same(const char* what, const std::string& expected, const std::string& got) {
@@ -137,10 +177,9 @@ void check_labels(const ClassSums& sums) {
 
 size_t Accumulator::image_bytes() const { return image_size(sums_); }
 
-void Accumulator::save(Device& device, const Sink& sink) {
-  device.await(sums_);
+void Accumulator::save(const WithDevice& with_device, const Sink& sink) {
   Header header;
-  header.on_card = on_card(device);
+  with_device([&](Device& device) { header.on_card = on_card(device); });
   header.type = static_cast<uint32_t>(sums_.type);
   header.compute = static_cast<uint32_t>(sums_.compute);
   header.num_classes = sums_.num_classes;
@@ -160,26 +199,22 @@ void Accumulator::save(Device& device, const Sink& sink) {
   host(sums_.counts);
   host(sums_.settled);
   host(sums_.waiting);
-  std::vector<std::byte> piece(std::min(kPieceBytes, image_bytes()));
-  for_ranges(sums_, [&](const std::byte* data, size_t bytes) {
-    for (size_t done = 0; done < bytes; done += piece.size()) {
-      const auto part = std::span(piece).first(std::min(piece.size(), bytes - done));
-      device.copy_to_host(part.data(), data + done, part.size());
-      sink(part);
-    }
-  });
+  Output output(sums_, std::min(kPieceBytes, image_bytes()), with_device, sink);
+  for_ranges(sums_, [&](const std::byte* data, size_t bytes) { output.add(data, bytes); });
+  output.flush();
 }
 
-void Accumulator::load(Device& device, std::span<const std::byte> image) {
-  Input input(image);
+void Accumulator::load(Device& device, uint64_t bytes, const Source& read) {
+  Input input(bytes, read);
   Header header;
   input.take(&header, sizeof(header));
   check_header(header, sums_, device);
   const auto host = [&](auto& values, size_t count) {
     values.resize(count);
-    const size_t bytes = count * sizeof(values[0]);
-    input.take(values.data(), bytes);
-    input.take(padded(bytes) - bytes);
+    const size_t size = count * sizeof(values[0]);
+    input.take(values.data(), size);
+    std::byte padding[8];
+    input.take(padding, padded(size) - size);
   };
   host(sums_.counts, sums_.num_classes);
   host(sums_.settled, sums_.num_classes);
@@ -189,14 +224,19 @@ void Accumulator::load(Device& device, std::span<const std::byte> image) {
   sums_.tile_fill = header.tile_fill;
   sums_.tile_square = header.tile_square;
   dropped_ = {header.nonfinite, header.ignored};
-  for_ranges(sums_, [&](std::byte* data, size_t bytes) {
-    const auto part = input.take(bytes);
-    if (bytes > 0) device.copy_to_device(data, part.data(), bytes);
-  });
-  if (input.left() > 0) {
-    throw DataLoss("an image of sums: expected its end, got " + std::to_string(input.left()) +
-                   " bytes more");
+  const size_t expected = image_bytes();
+  if (bytes != expected) {
+    throw DataLoss("an image of sums: expected " + std::to_string(expected) + " bytes, got " +
+                   std::to_string(bytes));
   }
+  std::vector<std::byte> piece(std::min(kPieceBytes, expected));
+  for_ranges(sums_, [&](std::byte* data, size_t size) {
+    for (size_t done = 0; done < size; done += piece.size()) {
+      const size_t part = std::min(piece.size(), size - done);
+      input.take(piece.data(), part);
+      device.copy_to_device(data + done, piece.data(), part);
+    }
+  });
 }
 
 }  // namespace ncscope

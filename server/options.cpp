@@ -93,8 +93,8 @@ void add_options(CLI::App& app, ServerOptions& options, Texts& texts) {
   add_size(
       "log-budget", options.limits.log_budget_bytes,
       "What the logs of unfinished epochs take together before sums stand in for most of their"
-      " samples, and nc4 is over the others; 0: no bound; default: half of the disk of the data"
-      " folder")
+      " samples, and nc4 is over the others; 0: no bound; default: half of what is free for them at"
+      " the start")
       ->default_str("");
   add_size("sample-memory", options.limits.sample_memory_bytes,
            "With --durability none, samples kept in memory for nc4; more go to files in the data"

@@ -27,7 +27,7 @@ struct ServerOptions {
   std::chrono::seconds drain{10};
   std::chrono::seconds idle_series{3600};
   Limits limits;
-  bool default_log_budget = false;  // half of the disk that the data folder is on
+  bool default_log_budget = false;  // half of what the disk has for logs
   std::string port_file;
   std::string log_level = "info";
 };

@@ -24,7 +24,7 @@ MakeDevice device_maker(const ServerOptions& options, const ServerHooks& hooks) 
 
 Limits limits_of(const ServerOptions& options, const DataFolder& folder) {
   Limits limits = options.limits;
-  if (options.default_log_budget) limits.log_budget_bytes = folder.disk_bytes() / 2;
+  if (options.default_log_budget) limits.log_budget_bytes = folder.room_for_logs() / 2;
   return limits;
 }
 
@@ -32,9 +32,9 @@ Limits limits_of(const ServerOptions& options, const DataFolder& folder) {
 
 Server::Server(const ServerOptions& options, const ServerHooks& hooks)
     : folder_(options.data),
-      services_(std::make_unique<Services>(limits_of(options, folder_), device_maker(options, hooks),
-                                           options.devices, folder_.spool(), folder_.log(),
-                                           folder_.database(), folder_.statistics())),
+      services_(std::make_unique<Services>(
+          limits_of(options, folder_), device_maker(options, hooks), options.devices,
+          folder_.spool(), folder_.log(), folder_.database(), folder_.statistics())),
       engine_(std::make_unique<Engine>(*services_, options.idle_series)) {
   if (!options.http.empty()) {
     Address address = parse_address(options.http);

@@ -74,8 +74,7 @@ void fill_dynamics(ReportStore& reports, v1::Report& report) {
   if (key.split == kTrainSplit) {
     // This report takes the place of one of the same epoch.
     if (terminal == key.epoch) terminal.reset();
-    if (!terminal && report.nc4().has_classifier_accuracy() &&
-        report.nc4().classifier_accuracy() == 1) {
+    if (!terminal && report.nc4().classifier_accuracy() == 1 && !is_nc4_sampled(report)) {
       terminal = key.epoch;
     }
   }

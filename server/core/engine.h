@@ -110,6 +110,7 @@ class Engine : public SessionSource {
   // `stop` asks for an end.
   void report_held(const SeriesKey* train, const std::stop_token& stop = {});
   // Looks for them until the engine stops: waits end by themselves, and train series are dropped.
+  void bound_idle_log();
   void watch_held(const std::stop_token& stop);
   void require_run(const std::string& run);
   void remove_statistics(const std::vector<std::string>& files);

@@ -102,6 +102,14 @@ void Engine::report_held(const SeriesKey* train, const std::stop_token& stop) {
   }
 }
 
+// One a round, so that nothing waits for it long.
+void Engine::bound_idle_log() {
+  if (!services_.logs.beyond_budget()) return;
+  for (const auto& series : registry_.all()) {
+    if (series->bound_idle_log()) return;
+  }
+}
+
 void Engine::watch_held(const std::stop_token& stop) {
   std::unique_lock lock(held_mutex_);
   while (
@@ -109,9 +117,7 @@ void Engine::watch_held(const std::stop_token& stop) {
     try {
       if (services_.devices.lost()) continue;
       report_held(nullptr, stop);
-      if (services_.logs.beyond_budget()) {
-        for (const auto& series : registry_.all()) series->bound_logs();
-      }
+      bound_idle_log();
     } catch (const std::exception& error) {
       spdlog::warn("no look at reports that wait: {}", error.what());
     }

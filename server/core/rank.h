@@ -18,9 +18,11 @@
 namespace ncscope::server {
 
 struct Rank {
+  static constexpr auto kNever = std::chrono::steady_clock::time_point::max();
+
   // `file` is null where there are no logs.
-  Rank(SampleStore& store, std::shared_ptr<LogFile> file)
-      : log(std::move(file)), samples(store, log) {}
+  Rank(SampleStore& store, std::shared_ptr<LogFile> file, uint32_t index)
+      : log(std::move(file)), samples(store, log, index) {}
 
   // Held while a message of the rank is applied, and taken before the mutex of the series.
   std::mutex mutex;
@@ -39,7 +41,9 @@ struct Rank {
     uint64_t record;
   };
   std::vector<ClassifierPlace> classifier_records;  // of the log, those that count
-  uint64_t rewrite_above = 0;  // the log's size below which it is not to be written anew
+  // The log is not to be written anew below this size, unless that failed, and this time has come.
+  uint64_t rewrite_above = 0;
+  std::chrono::steady_clock::time_point rewrite_again = kNever;
   Reservation memory;
 
   // Written under both mutexes, read under either.

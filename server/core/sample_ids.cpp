@@ -1,5 +1,6 @@
 #include "server/core/sample_ids.h"
 
+#include <algorithm>
 #include <new>
 
 #include "kernels/batch.h"
@@ -7,8 +8,8 @@
 namespace ncscope::server {
 namespace {
 
-// A node of the map and its share of the buckets.
-constexpr size_t kBytesPerId = 40;
+// A node of the set and its share of the buckets; a place in the list of a rank, which doubles.
+constexpr size_t kBytesPerId = 40 + 16;
 
 }  // namespace
 
@@ -19,13 +20,17 @@ SampleIds::Claim SampleIds::claim(std::span<const uint64_t> ids, const int32_t* 
   if (wanted > memory_.bytes()) {
     memory_.absorb(budget.reserve(wanted - memory_.bytes(), "identities of samples"));
   }
-  Claim claim;
+  Claim claim{rank, {}, {}};
   claim.added.reserve(ids.size());
   claim.duplicates.reserve(ids.size());
+  std::vector<uint64_t>& of_rank = by_rank_[rank];
+  if (of_rank.capacity() < of_rank.size() + ids.size()) {
+    of_rank.reserve(std::max(of_rank.size() + ids.size(), 2 * of_rank.size()));
+  }
   try {
     for (size_t row = 0; row < ids.size(); ++row) {
       if (labels != nullptr && labels[row] == kDroppedRow) continue;
-      if (seen_.emplace(ids[row], rank).second) {
+      if (seen_.insert(ids[row]).second) {
         claim.added.push_back(ids[row]);
       } else {
         claim.duplicates.push_back(row);
@@ -36,6 +41,7 @@ SampleIds::Claim SampleIds::claim(std::span<const uint64_t> ids, const int32_t* 
     throw;
   }
   duplicates_ += claim.duplicates.size();
+  of_rank.insert(of_rank.end(), claim.added.begin(), claim.added.end());
   return claim;
 }
 
@@ -49,16 +55,21 @@ void SampleIds::restore(std::span<const uint64_t> ids, const int32_t* labels, ui
 void SampleIds::give_back(const Claim& claim) {
   const std::lock_guard lock(mutex_);
   for (const uint64_t id : claim.added) seen_.erase(id);
+  std::vector<uint64_t>& of_rank = by_rank_[claim.rank];
+  of_rank.resize(of_rank.size() - claim.added.size());
   duplicates_ -= claim.duplicates.size();
 }
 
-std::vector<uint64_t> SampleIds::of_rank(uint32_t rank) const {
-  std::vector<uint64_t> ids;
+size_t SampleIds::count(uint32_t rank) const {
   const std::lock_guard lock(mutex_);
-  for (const auto& [id, owner] : seen_) {
-    if (owner == rank) ids.push_back(id);
-  }
-  return ids;
+  const auto found = by_rank_.find(rank);
+  return found == by_rank_.end() ? 0 : found->second.size();
+}
+
+std::vector<uint64_t> SampleIds::of_rank(uint32_t rank) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_rank_.find(rank);
+  return found == by_rank_.end() ? std::vector<uint64_t>() : found->second;
 }
 
 uint64_t SampleIds::duplicates() const {
@@ -74,6 +85,7 @@ bool SampleIds::holds(const MemoryBudget& budget) const {
 void SampleIds::clear() {
   const std::lock_guard lock(mutex_);
   seen_ = {};
+  by_rank_ = {};
   memory_.release();
 }
 

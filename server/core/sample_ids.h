@@ -5,6 +5,7 @@
 #include <mutex>
 #include <span>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "server/core/memory_budget.h"
@@ -16,6 +17,7 @@ class SampleIds {
  public:
   // Which rows of a batch are new and which came before.
   struct Claim {
+    uint32_t rank = 0;
     std::vector<uint64_t> added;
     std::vector<size_t> duplicates;  // rows
   };
@@ -24,7 +26,7 @@ class SampleIds {
   // ResourceExhausted; nothing is then taken.
   Claim claim(std::span<const uint64_t> ids, const int32_t* labels, uint32_t rank,
               MemoryBudget& budget);
-  // Takes a claim back.
+  // Takes a claim back, the last one of its rank.
   void give_back(const Claim& claim);
 
   // Takes up what a log says: identities as claim(), all of them where `labels` is null, and so
@@ -32,6 +34,8 @@ class SampleIds {
   void restore(std::span<const uint64_t> ids, const int32_t* labels, uint64_t duplicates,
                uint32_t rank, MemoryBudget& budget);
 
+  // Those that came from a rank, in their order.
+  size_t count(uint32_t rank) const;
   std::vector<uint64_t> of_rank(uint32_t rank) const;
 
   uint64_t duplicates() const;
@@ -40,7 +44,8 @@ class SampleIds {
 
  private:
   mutable std::mutex mutex_;
-  std::unordered_map<uint64_t, uint32_t> seen_;  // and the rank it came from
+  std::unordered_set<uint64_t> seen_;
+  std::unordered_map<uint32_t, std::vector<uint64_t>> by_rank_;  // the same
   uint64_t duplicates_ = 0;
   Reservation memory_;
 };

@@ -1,11 +1,13 @@
 #include "server/core/sample_store.h"
 
 #include <fcntl.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -16,6 +18,14 @@ namespace ncscope::server {
 namespace {
 
 size_t feature_bytes(const Batch& batch) { return batch.rows * batch.dim * dtype_size(batch.type); }
+
+// Steele, Lea, Flood: Fast splittable pseudorandom number generators.
+uint64_t mix(uint64_t x) {
+  x += 0x9e3779b97f4a7c15;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+  return x ^ (x >> 31);
+}
 
 void write_spool(int file, uint64_t offset, const void* data, size_t bytes) {
   const int error = write_at(file, offset, data, bytes);
@@ -33,6 +43,16 @@ void read_spool(int file, uint64_t offset, void* data, size_t bytes) {
 }
 
 }  // namespace
+
+bool in_sample(uint32_t rank, uint64_t sequence, uint32_t level) {
+  for (uint32_t k = 0; k < level; ++k) {
+    // Of the two halves of a block of 2^(k+1), the lot of that block.
+    const uint64_t block = k + 1 < 64 ? sequence >> (k + 1) : 0;
+    const uint64_t lot = mix(mix((uint64_t{rank} << 8) + k) + block) & 1;
+    if (((sequence >> k) & 1) != lot) return false;
+  }
+  return true;
+}
 
 SampleBatch::SampleBatch(std::shared_ptr<const AdmittedBatch> admitted)
     : admitted_(std::move(admitted)) {}
@@ -92,24 +112,27 @@ void SampleLog::append(std::shared_ptr<const SampleBatch> batch, const BatchOrig
     const BatchBody body({origin.sequence, origin.checksum, batch->dropped(), origin.duplicates,
                           view, origin.sample_ids});
     const uint64_t place = log_->append(RecordType::kBatch, body.parts());
-    found(origin.sequence, place, log_->size() - place, view);
+    found(origin.sequence, place, log_->size() - place, view, false);
     return;
   }
   const size_t bytes = batch->bytes();
   if (store_->take_memory(bytes)) {
     Entry entry;
     entry.batch = std::move(batch);
+    entry.sequence = origin.sequence;
     entry.bytes = bytes;
     entries_.push_back(std::move(entry));
   } else {
-    spool(*batch);
+    spool(*batch, origin.sequence);
   }
 }
 
-void SampleLog::found(uint64_t sequence, uint64_t place, uint64_t bytes, const Batch& batch) {
+void SampleLog::found(uint64_t sequence, uint64_t place, uint64_t bytes, const Batch& batch,
+                      bool spare) {
   make_room();
   Entry entry;
   entry.logged = true;
+  entry.spare = spare;
   entry.sequence = sequence;
   entry.bytes = bytes;
   entry.offset = place;
@@ -119,13 +142,15 @@ void SampleLog::found(uint64_t sequence, uint64_t place, uint64_t bytes, const B
   entries_.push_back(std::move(entry));
 }
 
-void SampleLog::spool(const SampleBatch& batch) {
+void SampleLog::spool(const SampleBatch& batch, uint64_t sequence) {
   if (file_ < 0) file_ = store_->open_spool_file();
   const Batch view = batch.view();
   const size_t features = feature_bytes(view);
   const size_t labels = view.rows * sizeof(int32_t);
   Entry entry{.batch = nullptr,
               .logged = false,
+              .spare = false,
+              .sequence = sequence,
               .bytes = features + labels,
               .offset = file_bytes_,
               .type = view.type,
@@ -156,30 +181,46 @@ void SampleLog::pop() {
   entries_.pop_back();
 }
 
-uint64_t SampleLog::bytes_of_every(uint64_t stride) const {
+uint64_t SampleLog::bytes_at(uint32_t level) const {
   uint64_t bytes = 0;
-  for (const Entry& entry : entries_) bytes += entry.sequence % stride == 0 ? entry.bytes : 0;
+  for (const Entry& entry : entries_) {
+    if (in_sample(rank_, entry.sequence, level)) bytes += entry.bytes;
+  }
   return bytes;
 }
 
-uint64_t SampleLog::stride_within(uint64_t bytes) const {
-  const uint64_t last = entries_.empty() ? 0 : entries_.back().sequence;
-  uint64_t stride = 1;
-  while (stride <= last && bytes_of_every(stride) > bytes) stride *= 2;
-  return stride;
+uint32_t SampleLog::level_within(uint64_t bytes) const {
+  uint32_t level = level_;
+  while (bytes_at(level) > bytes) {
+    const auto count = std::ranges::count_if(
+        entries_, [&](const Entry& entry) { return in_sample(rank_, entry.sequence, level); });
+    if (count <= 1) break;
+    ++level;
+  }
+  return level;
 }
 
-std::vector<SampleLog::Entry> SampleLog::copy_every(uint64_t stride, LogRewrite& rewrite) const {
+std::vector<SampleLog::Entry> SampleLog::copy_sample(uint32_t level, LogRewrite& rewrite) const {
   std::vector<Entry> kept;
+  std::vector<uint64_t> record;
   for (const Entry& entry : entries_) {
-    if (entry.sequence % stride != 0) continue;
-    kept.push_back(entry);
-    kept.back().offset = rewrite.copy(RecordType::kBatch, entry.offset);
+    if (!in_sample(rank_, entry.sequence, level)) continue;
+    try {
+      const auto body = log_->read(entry.offset, record);
+      kept.push_back(entry);
+      kept.back().spare = true;
+      kept.back().offset = rewrite.append(RecordType::kSample, BodyParts{body});
+    } catch (const DataLoss& error) {
+      spdlog::warn("a batch is left out of the sample for nc4: {}", error.what());
+    }
   }
   return kept;
 }
 
-void SampleLog::replace(std::vector<Entry>&& entries) noexcept { entries_ = std::move(entries); }
+void SampleLog::replace(std::vector<Entry>&& entries, uint32_t level) noexcept {
+  entries_ = std::move(entries);
+  level_ = level;
+}
 
 void SampleLog::visit_spooled(const Entry& entry, std::vector<std::byte>& buffer,
                               std::vector<int32_t>& labels,
@@ -200,15 +241,29 @@ void SampleLog::visit_spooled(const Entry& entry, std::vector<std::byte>& buffer
   visit(batch);
 }
 
-void SampleLog::for_each(const std::function<void(const Batch&)>& visit) const {
+void SampleLog::visit_logged(const Entry& entry, std::vector<uint64_t>& buffer,
+                             const std::function<void(const Batch&)>& visit) const {
+  std::optional<BatchRecord> record;
+  try {
+    record = parse_batch(log_->read(entry.offset, buffer), entry.type, entry.dim);
+  } catch (const DataLoss& error) {
+    if (!entry.spare) throw;
+    spdlog::warn("a batch is left out of nc4: {}", error.what());
+    return;
+  }
+  visit(record->batch);
+}
+
+void SampleLog::for_each(uint32_t level, const std::function<void(const Batch&)>& visit) const {
   std::vector<std::byte> spooled;
   std::vector<int32_t> labels;
   std::vector<uint64_t> record;
   for (const Entry& entry : entries_) {
+    if (!in_sample(rank_, entry.sequence, level)) continue;
     if (entry.batch) {
       visit(entry.batch->view());
     } else if (entry.logged) {
-      visit(parse_batch(log_->read(entry.offset, record), entry.type, entry.dim).batch);
+      visit_logged(entry, record, visit);
     } else {
       visit_spooled(entry, spooled, labels, visit);
     }

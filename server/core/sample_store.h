@@ -54,6 +54,11 @@ class SampleStore {
   std::atomic<uint64_t> files_{0};
 };
 
+// Whether a batch stays in the sample of a level: one of every 2^level in a row that a rank sent,
+// at a place among them that is drawn by lot, and always the same. What stays at a level stays at
+// all lower ones.
+bool in_sample(uint32_t rank, uint64_t sequence, uint32_t level);
+
 // What a log says of a batch beside its samples.
 struct BatchOrigin {
   uint64_t sequence = 0;
@@ -66,29 +71,25 @@ struct BatchOrigin {
 class SampleLog {
  public:
   // `file` is null where there are no logs.
-  SampleLog(SampleStore& store, std::shared_ptr<LogFile> file)
-      : store_(&store), log_(std::move(file)) {}
+  SampleLog(SampleStore& store, std::shared_ptr<LogFile> file, uint32_t rank)
+      : store_(&store), log_(std::move(file)), rank_(rank) {}
   SampleLog(const SampleLog&) = delete;
   SampleLog& operator=(const SampleLog&) = delete;
   ~SampleLog() { clear(); }
 
   // Throws ResourceExhausted where the disk does not take it; the log is then as it was.
   void append(std::shared_ptr<const SampleBatch> batch, const BatchOrigin& origin);
-  // Batch `sequence`, which the log holds already, its record of `bytes` being at `place`.
-  void found(uint64_t sequence, uint64_t place, uint64_t bytes, const Batch& batch);
+  // Batch `sequence`, which the log holds already, its record of `bytes` being at `place`; `spare`
+  // if that is a sample.
+  void found(uint64_t sequence, uint64_t place, uint64_t bytes, const Batch& batch, bool spare);
   // Takes the last one away again.
   void pop();
 
-  // Where the log is to take less room: only the batches whose number `stride` divides stay, which
-  // lie evenly over the epoch.
-  // The least stride, a power of two, with which they take no more than `bytes`, or hold but one.
-  uint64_t stride_within(uint64_t bytes) const;
-  uint64_t bytes_of_every(uint64_t stride) const;
-  // The entries of the log that `rewrite` makes, to which the records are copied.
   struct Entry {
     std::shared_ptr<const SampleBatch> batch;  // null: in a file
     bool logged = false;                       // as a record; else [features, labels, predictions]
-    uint64_t sequence = 0;                     // of a record
+    bool spare = false;                        // a sample: nothing else depends on it
+    uint64_t sequence = 0;
     size_t bytes = 0;
     uint64_t offset = 0;  // in that file
     DType type = DType::kFloat32;
@@ -96,23 +97,38 @@ class SampleLog {
     size_t dim = 0;
     bool has_predictions = false;
   };
-  std::vector<Entry> copy_every(uint64_t stride, LogRewrite& rewrite) const;
-  // After rewrite.finish().
-  void replace(std::vector<Entry>&& entries) noexcept;
 
-  // Throws DataLoss where a file cannot be read back.
-  void for_each(const std::function<void(const Batch&)>& visit) const;
+  // Where the log is to take less room, only a sample of the batches stays, that of a level. It
+  // rises and never falls: what is gone does not come back.
+  uint32_t level() const { return level_; }
+  void set_level(uint32_t level) { level_ = level; }
+  // The least level from now on at which they take no more than `bytes`, or are but one.
+  uint32_t level_within(uint64_t bytes) const;
+  uint64_t bytes_at(uint32_t level) const;
+  // The entries of the log that `rewrite` makes, to which the records are copied; what is damaged
+  // is left out.
+  std::vector<Entry> copy_sample(uint32_t level, LogRewrite& rewrite) const;
+  // After rewrite.finish().
+  void replace(std::vector<Entry>&& entries, uint32_t level) noexcept;
+
+  // Visits those of a level, which is at least its own. Throws DataLoss where a file cannot be read
+  // back; a sample that is damaged is passed over.
+  void for_each(uint32_t level, const std::function<void(const Batch&)>& visit) const;
   void clear();
 
  private:
   void make_room();
-  void spool(const SampleBatch& batch);
+  void spool(const SampleBatch& batch, uint64_t sequence);
+  void visit_logged(const Entry& entry, std::vector<uint64_t>& buffer,
+                    const std::function<void(const Batch&)>& visit) const;
   void visit_spooled(const Entry& entry, std::vector<std::byte>& buffer,
                      std::vector<int32_t>& labels,
                      const std::function<void(const Batch&)>& visit) const;
 
   SampleStore* store_;
   std::shared_ptr<LogFile> log_;
+  uint32_t rank_;
+  uint32_t level_ = 0;
   std::vector<Entry> entries_;
   int file_ = -1;
   uint64_t file_bytes_ = 0;

@@ -34,7 +34,8 @@ Rank* Series::join(uint32_t rank, const SeriesSpec& spec, const BatchSpec* batch
     }
   }
   if (!ranks_[rank]) {
-    ranks_[rank] = std::make_unique<Rank>(services_.samples, log_ ? log_->new_rank(rank) : nullptr);
+    ranks_[rank] =
+        std::make_unique<Rank>(services_.samples, log_ ? log_->new_rank(rank) : nullptr, rank);
   }
   return ranks_[rank].get();
 }

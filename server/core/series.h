@@ -103,8 +103,10 @@ class Series {
   bool free_accumulators(const MemoryBudget& budget);
 
   SeriesStatus status() const;
-  // Where a log is beyond its share of --log-budget and its rank has not closed.
-  void bound_logs();
+  // Where the log of a rank that has not closed, and whose turn it is not now, is beyond its share
+  // of
+  // --log-budget: does something about the first one; false where there is none.
+  bool bound_idle_log();
 
   // Closes the ranks that have not closed, with what they have sent, and marks the report partial.
   // Throws FailedPrecondition while one of them is being streamed, or where no sample has come.
@@ -162,7 +164,8 @@ class Series {
   // Where the rank's log is beyond its share of --log-budget: writes it anew, with sums in place of
   // its samples but for some. Where that fails it is as it was.
   void bound_log(Rank& rank, uint32_t index);
-  void rewrite_log(Rank& rank, uint32_t index, uint64_t stride);
+  bool may_rewrite(const Rank& rank) const;
+  void rewrite_log(Rank& rank, uint32_t index, uint32_t level);
   uint64_t log_state(Rank& rank, uint32_t index, const StatisticsBundle& bundle, uint32_t digest);
   void close_rank(Rank& rank, uint32_t index, bool partial);
   void require_partial();
@@ -179,17 +182,22 @@ class Series {
   bool begin_reporting();
   // No report was made: as before, for another try.
   void end_reporting();
+  // Of which batches nc4 is decided.
+  uint32_t sample_level();
   std::optional<DecisionCounts> count_decisions(Device& device, const Statistics& centers,
                                                 const Classifier* classifier);
   struct ReplayedClassifier;
   void restore_rank(uint32_t index);
+  void leave_to_another_device(Rank& rank, uint32_t index, const std::string& why);
   Rank* replay_open(uint32_t index, std::span<const std::byte> body);
-  void replay(Rank& rank, uint32_t index, const LogReader::Record& record,
+  void replay(Rank& rank, uint32_t index, const LogReader& reader, const LogReader::Record& record,
               ReplayedClassifier& classifier);
   void require_batches() const;
   void replay_batch(Rank& rank, uint32_t index, uint64_t place, uint64_t bytes,
                     const BatchRecord& record);
-  void replay_checkpoint(Rank& rank, uint32_t index, const CheckpointRecord& record);
+  void replay_sample(Rank& rank, uint64_t place, uint64_t bytes, const BatchRecord& record);
+  void replay_checkpoint(Rank& rank, uint32_t index, const LogReader& reader,
+                         const LogReader::Record& record);
   void replay_state(Rank& rank, uint32_t index, const StateRecord& record);
   v1::Report compute(Device& device, const Classifier* classifier);
   bool evaluates() const { return key_.split != kTrainSplit; }

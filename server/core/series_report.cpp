@@ -1,6 +1,7 @@
 // From the ranks of a Series to its report.
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "kernels/decisions.h"
@@ -84,14 +85,24 @@ void Series::make_report() {
                static_cast<double>(elapsed.count()) / 1e3);
 }
 
+uint32_t Series::sample_level() {
+  uint32_t level = 0;
+  for (uint32_t index = 0; index < spec_.world_size; ++index) {
+    level = std::max(level, rank_at(index).samples.level());
+  }
+  return level;
+}
+
 std::optional<DecisionCounts> Series::count_decisions(Device& device, const Statistics& centers,
                                                       const Classifier* classifier) {
   for (uint32_t index = 0; index < spec_.world_size; ++index) {
     if (rank_at(index).state_digest) return std::nullopt;
   }
+  // All batches count alike: where one rank has a sample only, it is that of all.
+  const uint32_t level = sample_level();
   DecisionCounter counter(device, centers, classifier);
   for (uint32_t index = 0; index < spec_.world_size; ++index) {
-    rank_at(index).samples.for_each([&](const Batch& batch) { counter.add(device, batch); });
+    rank_at(index).samples.for_each(level, [&](const Batch& batch) { counter.add(device, batch); });
   }
   return counter.counts();
 }
@@ -128,9 +139,10 @@ v1::Report Series::compute(Device& device, const Classifier* classifier) {
     if (decisions->total() < merged_->samples) {
       add_warning(report, "nc4_sampled",
                   "nc4 is over " + std::to_string(decisions->total()) + " of " +
-                      std::to_string(merged_->samples) +
-                      " samples, every n-th batch, for the log went beyond --log-budget; the class"
-                      " means are those of all");
+                      std::to_string(merged_->samples) + " samples, one of every " +
+                      std::to_string(uint64_t{1} << sample_level()) +
+                      " batches, for a log went beyond --log-budget; the class means are those of"
+                      " all");
     }
   } else {
     explain_missing_decisions(report);

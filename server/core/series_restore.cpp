@@ -14,6 +14,11 @@ size_t state_bytes(const Statistics& state) {
   return (state.present() * (state.dim + 3) + state.dim * state.dim) * sizeof(double);
 }
 
+// Sums that only another kind of device can go on from; nothing is damaged.
+struct OtherDevice : Error {
+  using Error::Error;
+};
+
 }  // namespace
 
 // What a rank has sent of the classifier, as its log says.
@@ -69,18 +74,22 @@ void Series::restore_rank(uint32_t index) {
     }
     return damage.empty();
   };
-  while (const auto record = reader.next()) {
-    const bool taken = attempt([&] {
-      if (record->type == RecordType::kOpen && rank == nullptr) {
-        rank = replay_open(index, record->body);
-      } else if (rank == nullptr) {
-        throw DataLoss("what the rank has opened is missing");
-      } else {
-        replay(*rank, index, *record, classifier);
-      }
-    });
-    if (!taken) break;
-    good = reader.good_bytes();
+  try {
+    while (const auto record = reader.next()) {
+      const bool taken = attempt([&] {
+        if (record->type == RecordType::kOpen && rank == nullptr) {
+          rank = replay_open(index, record->body);
+        } else if (rank == nullptr) {
+          throw DataLoss("what the rank has opened is missing");
+        } else {
+          replay(*rank, index, reader, *record, classifier);
+        }
+      });
+      if (!taken) break;
+      good = reader.good_bytes();
+    }
+  } catch (const OtherDevice& error) {
+    return leave_to_another_device(*rank, index, error.what());
   }
   // A classifier that was refused, and not taken back yet, is the last thing in a log.
   if (rank != nullptr) attempt([&] { classifier.submit(index, classifier_); });
@@ -90,10 +99,24 @@ void Series::restore_rank(uint32_t index) {
     spdlog::error("the log of rank {} is read up to byte {}: {}: {}", index, good, damage,
                   describe(key_));
   }
+  if (reader.damaged_samples() > 0) {
+    spdlog::warn("{} batches of rank {} are damaged and left out of nc4: {}",
+                 reader.damaged_samples(), index, describe(key_));
+  }
   if (rank == nullptr) rank = join(index, spec_, nullptr);
   const std::lock_guard lock(rank->mutex);
   rank->log->resume(good);
   if (rank->next_sequence() > 0) rank->log->commit(rank->next_sequence() - 1);
+}
+
+void Series::leave_to_another_device(Rank& rank, uint32_t index, const std::string& why) {
+  const std::string text = "its sums need the --backend and --math they were made with: " + why;
+  spdlog::error("rank {} is lost until a server has those: {}: {}", index, text, describe(key_));
+  const std::lock_guard lock(rank.mutex);
+  rank.log->give_up(text);
+  const std::lock_guard series_lock(mutex_);
+  rank.broken = text;
+  broken_ = true;
 }
 
 Rank* Series::replay_open(uint32_t index, std::span<const std::byte> body) {
@@ -110,18 +133,23 @@ void Series::require_batches() const {
   if (!batch_spec_) throw DataLoss("what the rank has opened has no batches");
 }
 
-void Series::replay(Rank& rank, uint32_t index, const LogReader::Record& record,
-                    ReplayedClassifier& classifier) {
+void Series::replay(Rank& rank, uint32_t index, const LogReader& reader,
+                    const LogReader::Record& record, ReplayedClassifier& classifier) {
   const std::lock_guard lock(rank.mutex);
   if (rank.closed) throw DataLoss("a record follows the end of the rank");
+  const uint64_t bytes = sizeof(RecordHeader) + record.body_bytes;
   switch (record.type) {
     case RecordType::kBatch:
       require_batches();
-      return replay_batch(rank, index, record.place, sizeof(RecordHeader) + record.body.size(),
+      return replay_batch(rank, index, record.place, bytes,
                           parse_batch(record.body, batch_spec_->type, spec_.dim));
+    case RecordType::kSample:
+      require_batches();
+      return replay_sample(rank, record.place, bytes,
+                           parse_batch(record.body, batch_spec_->type, spec_.dim));
     case RecordType::kCheckpoint:
       require_batches();
-      return replay_checkpoint(rank, index, parse_checkpoint(record.body));
+      return replay_checkpoint(rank, index, reader, record);
     case RecordType::kClassifier: {
       const ClassifierRecord values = parse_classifier(record.body);
       classifier.take(values, services_.memory);
@@ -147,9 +175,6 @@ void Series::replay(Rank& rank, uint32_t index, const LogReader::Record& record,
 
 void Series::replay_batch(Rank& rank, uint32_t index, uint64_t place, uint64_t bytes,
                           const BatchRecord& record) {
-  if (record.sequence < rank.restored_batches) {
-    return rank.samples.found(record.sequence, place, bytes, record.batch);
-  }
   if (record.sequence != rank.next_sequence()) {
     throw DataLoss("expected batch " + std::to_string(rank.next_sequence()) + ", got " +
                    std::to_string(record.sequence));
@@ -159,7 +184,7 @@ void Series::replay_batch(Rank& rank, uint32_t index, uint64_t place, uint64_t b
                       services_.memory);
   rank.duplicates += record.duplicates;
   accumulate(rank, record.batch, record.dropped);
-  rank.samples.found(record.sequence, place, bytes, record.batch);
+  rank.samples.found(record.sequence, place, bytes, record.batch, false);
   rank.checksums.push_back(record.checksum);
   rank.received = record.sequence + 1;
   ++(record.batch.predictions != nullptr ? batches_with_predictions_
@@ -167,26 +192,44 @@ void Series::replay_batch(Rank& rank, uint32_t index, uint64_t place, uint64_t b
   ++services_.counters.replayed_batches;
 }
 
-void Series::replay_checkpoint(Rank& rank, uint32_t index, const CheckpointRecord& record) {
+void Series::replay_sample(Rank& rank, uint64_t place, uint64_t bytes, const BatchRecord& record) {
+  if (record.sequence >= rank.restored_batches) {
+    throw DataLoss("a sample of batch " + std::to_string(record.sequence) +
+                   ", of which the checkpoint knows nothing");
+  }
+  rank.samples.found(record.sequence, place, bytes, record.batch, true);
+}
+
+void Series::replay_checkpoint(Rank& rank, uint32_t index, const LogReader& reader,
+                               const LogReader::Record& record) {
   if (rank.next_sequence() > 0) throw DataLoss("a checkpoint follows batches");
+  const ReadCheckpoint checkpoint =
+      read_checkpoint(record.body_bytes, [&](uint64_t offset, void* out, size_t bytes) {
+        reader.read_body(record, offset, out, bytes);
+      });
   reserve_accumulator(rank, batch_spec_->type);
+  uint64_t offset = checkpoint.image_offset;
   services_.devices.run(DevicePool::Job::kBatch, [&](Device& device) {
     Accumulator accumulator(device, spec_.num_classes, spec_.dim, batch_spec_->type);
     try {
-      accumulator.load(device, record.image);
+      accumulator.load(device, record.body_bytes - offset, [&](void* out, size_t bytes) {
+        reader.read_body(record, offset, out, bytes);
+        offset += bytes;
+      });
     } catch (const InvalidArgument& error) {
-      // Nothing is damaged, and the samples are gone: another --backend or --math made it.
-      throw Error(error.what());
+      throw OtherDevice(error.what());
     }
     rank.accumulator = std::move(accumulator);
   });
-  sample_ids_.restore(record.sample_ids, nullptr, record.duplicates, index, services_.memory);
-  rank.duplicates = record.duplicates;
-  rank.checksums.assign(record.checksums.begin(), record.checksums.end());
-  rank.received = record.checksums.size();
-  rank.restored_batches = record.checksums.size();
-  (record.has_predictions ? batches_with_predictions_ : batches_without_predictions_) +=
-      record.checksums.size();
+  sample_ids_.restore(checkpoint.sample_ids, nullptr, checkpoint.duplicates, index,
+                      services_.memory);
+  rank.duplicates = checkpoint.duplicates;
+  rank.checksums = checkpoint.checksums;
+  rank.received = rank.checksums.size();
+  rank.restored_batches = rank.checksums.size();
+  rank.samples.set_level(checkpoint.sample_level);
+  (checkpoint.has_predictions ? batches_with_predictions_ : batches_without_predictions_) +=
+      rank.checksums.size();
 }
 
 void Series::replay_state(Rank& rank, uint32_t index, const StateRecord& record) {

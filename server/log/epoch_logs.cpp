@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -126,6 +127,37 @@ void EpochLogs::write_failed() {
     spdlog::error(
         "the data folder does not take what is logged: batches are refused until it does");
   }
+}
+
+void EpochLogs::add_file(const LogFile* file) {
+  const std::lock_guard lock(files_mutex_);
+  files_.insert(file);
+  share_bytes_ = -1;
+}
+
+void EpochLogs::remove_file(const LogFile* file) {
+  const std::lock_guard lock(files_mutex_);
+  files_.erase(file);
+  share_bytes_ = -1;
+}
+
+uint64_t EpochLogs::share() {
+  const std::lock_guard lock(files_mutex_);
+  const int64_t bytes = bytes_;
+  const auto grain = static_cast<int64_t>(budget_ / 64);
+  if (share_bytes_ >= 0 && std::abs(bytes - share_bytes_) <= grain) return share_;
+  share_bytes_ = bytes;
+  std::vector<uint64_t> sizes;
+  for (const LogFile* file : files_) sizes.push_back(file->size());
+  std::ranges::sort(sizes);
+  uint64_t left = budget_;
+  share_ = budget_;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    share_ = left / (sizes.size() - i);
+    if (sizes[i] > share_) break;  // so are all after it
+    left -= sizes[i];
+  }
+  return share_;
 }
 
 void EpochLogs::request_sync(std::shared_ptr<LogFile> file) {

@@ -2,13 +2,13 @@
 // from, and what the second look at the samples (NC4) reads.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -72,10 +72,10 @@ class EpochLogs {
   bool beyond_budget() const {
     return budget_ > 0 && bytes_ > 0 && static_cast<uint64_t>(bytes_) > budget_;
   }
-  // Of one log.
-  uint64_t share() const { return budget_ / std::max<uint64_t>(1, files_); }
-  void file_begun() { ++files_; }
-  void file_gone() { --files_; }
+  // What one log may take, so that all are within the budget: what small ones leave is the others'.
+  uint64_t share();
+  void add_file(const LogFile* file);
+  void remove_file(const LogFile* file);
 
   void request_sync(std::shared_ptr<LogFile> file);
 
@@ -92,11 +92,15 @@ class EpochLogs {
   const std::filesystem::path root_;
   const Durability durability_;
   const uint64_t budget_;
-  std::atomic<uint64_t> files_{0};
   std::atomic<uint64_t> folders_{0};
   std::atomic<int64_t> bytes_{0};
   std::atomic<uint64_t> failures_{0};
   std::atomic<bool> failing_{false};
+
+  std::mutex files_mutex_;  // before those of the files
+  std::set<const LogFile*> files_;
+  uint64_t share_ = 0;
+  int64_t share_bytes_ = -1;  // in all when it was computed; -1: it has to be
 
   std::mutex mutex_;
   std::condition_variable_any wanted_;

@@ -40,7 +40,13 @@ LogFile::~LogFile() { close(); }
 
 EpochLogs& LogFile::logs() const { return series_->logs(); }
 
+void LogFile::give_up(const std::string& why) {
+  const std::lock_guard lock(mutex_);
+  failure_ = why;
+}
+
 void LogFile::resume(uint64_t good_bytes) {
+  ::unlink((path_.string() + kNewSuffix).c_str());  // what was half written
   const int file = ::open(path_.c_str(), O_RDWR | O_CLOEXEC);
   if (file < 0) throw Error(path_.string() + ": cannot open: " + std::strerror(errno));
   auto descriptor = std::make_shared<const OpenFile>(file);
@@ -48,7 +54,7 @@ void LogFile::resume(uint64_t good_bytes) {
     throw Error(path_.string() + ": cannot cut off what is damaged: " + std::strerror(errno));
   }
   logs().add_bytes(static_cast<int64_t>(good_bytes));
-  logs().file_begun();
+  logs().add_file(this);
   const std::lock_guard lock(mutex_);
   file_ = std::move(descriptor);
   size_ = good_bytes;
@@ -56,9 +62,9 @@ void LogFile::resume(uint64_t good_bytes) {
 }
 
 void LogFile::close() {
+  logs().remove_file(this);
   {
     const std::lock_guard lock(mutex_);
-    if (file_) logs().file_gone();
     file_.reset();
     logs().add_bytes(-static_cast<int64_t>(size_));
     size_ = 0;
@@ -93,7 +99,7 @@ void LogFile::create() {
     throw ResourceExhausted("log: cannot create a file: " + std::string(std::strerror(errno)) +
                             kMakeRoom);
   }
-  logs().file_begun();
+  logs().add_file(this);
   const std::lock_guard lock(mutex_);
   file_ = std::make_shared<const OpenFile>(file);
   entered_ = false;
@@ -172,7 +178,6 @@ void LogFile::replace(std::shared_ptr<const OpenFile> file, uint64_t size, int e
     changed_.notify_all();
   }
   if (error != 0) logs().write_failed();
-  tell();
 }
 
 std::span<const std::byte> LogFile::read(uint64_t record, std::vector<uint64_t>& buffer) const {

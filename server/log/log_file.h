@@ -19,6 +19,9 @@ namespace ncscope::server {
 class EpochLogs;
 class SeriesLog;
 
+// Of the name of a log that is being written anew.
+inline constexpr const char* kNewSuffix = ".new";
+
 // append(), truncate(), replace(), commit() and read() by one thread at a time; the rest is
 // thread-safe.
 class LogFile : public std::enable_shared_from_this<LogFile> {
@@ -32,6 +35,8 @@ class LogFile : public std::enable_shared_from_this<LogFile> {
   // Goes on in the file of an earlier server, behind its first `good_bytes`; what follows is cut
   // off. Throws Error.
   void resume(uint64_t good_bytes);
+  // Leaves that file as it is: nothing is appended.
+  void give_up(const std::string& why);
 
   const std::filesystem::path& path() const { return path_; }
   SeriesLog& series() const { return *series_; }
@@ -49,7 +54,8 @@ class LogFile : public std::enable_shared_from_this<LogFile> {
   std::span<const std::byte> read(uint64_t record, std::vector<uint64_t>& buffer) const;
 
   // Goes on in another file, of `size` bytes, which has the log's name by now and stands for all
-  // that the log held. It is safe, as far as --durability asks, unless `error` is an errno.
+  // that the log held. It is safe, as far as --durability asks, unless `error` is an errno. Call
+  // tell() when places are those of the new file.
   void replace(std::shared_ptr<const OpenFile> file, uint64_t size, int error);
 
   // What the log holds now includes batch `sequence`, which is received: durable_sequence() rises
@@ -71,6 +77,9 @@ class LogFile : public std::enable_shared_from_this<LogFile> {
   // Ends that, unless another owner's took its place: no call is under way when this returns.
   void end_on_durable(uint64_t owner);
 
+  // Calls what on_durable() set.
+  void tell();
+
   // Of the syncer: makes safe what the log held when it began.
   void sync() noexcept;
   // Frees the file of a log that is to go.
@@ -81,7 +90,6 @@ class LogFile : public std::enable_shared_from_this<LogFile> {
   EpochLogs& logs() const;
   void write_record(const RecordHeader& header, const BodyParts& body, uint64_t place) const;
   void advance(uint64_t synced, bool tell_it);
-  void tell();
 
   const std::shared_ptr<SeriesLog> series_;
   const std::filesystem::path path_;

@@ -20,7 +20,7 @@ namespace {
 
 }  // namespace
 
-LogRewrite::LogRewrite(LogFile& log) : log_(log), path_(log.path().string() + ".new") {
+LogRewrite::LogRewrite(LogFile& log) : log_(log), path_(log.path().string() + kNewSuffix) {
   int error = failpoint("checkpoint.create");
   const int file =
       error != 0 ? -1 : ::open(path_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

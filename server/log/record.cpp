@@ -59,8 +59,9 @@ RecordHeader make_header(RecordType type, const BodyParts& body) {
 std::optional<RecordType> check_header(const RecordHeader& header) {
   if (header.magic != kMagic || header.header_crc != header_checksum(header)) return std::nullopt;
   if (header.type < static_cast<uint32_t>(RecordType::kOpen) ||
-      header.type > static_cast<uint32_t>(RecordType::kCheckpoint)) {
-    return std::nullopt;
+      header.type > static_cast<uint32_t>(RecordType::kSample)) {
+    throw Error("log: a record of type " + std::to_string(header.type) +
+                " is of a newer version of ncscope: start that one to go on");
   }
   return static_cast<RecordType>(header.type);
 }
@@ -145,33 +146,37 @@ StateRecord parse_state(std::span<const std::byte> body) {
 
 CheckpointBody::CheckpointBody(const CheckpointRecord& record)
     : fixed_{record.checksums.size(), record.has_predictions ? kHasPredictions : 0,
-             record.duplicates, record.sample_ids.size()} {
+             record.duplicates, record.sample_ids.size(), record.sample_level} {
   parts_.push_back(bytes_of(fixed_.data(), fixed_.size()));
   parts_.push_back(std::as_bytes(record.sample_ids));
   parts_.push_back(std::as_bytes(record.checksums));
-  static constexpr uint32_t kPadding = 0;
-  if (record.checksums.size() % 2 != 0) parts_.push_back(bytes_of(&kPadding, 1));
 }
 
-CheckpointRecord parse_checkpoint(std::span<const std::byte> body) {
-  const auto fixed = fixed_part<4>(body, "a checkpoint");
+ReadCheckpoint read_checkpoint(uint64_t body_bytes, const ReadBody& read) {
+  std::array<uint64_t, 5> fixed{};
+  if (body_bytes < sizeof(fixed)) refuse("a checkpoint", sizeof(fixed), body_bytes);
+  read(0, fixed.data(), sizeof(fixed));
   const uint64_t batches = fixed[0];
   const uint64_t ids = fixed[3];
-  const size_t left = body.size() - sizeof(fixed);
-  const uint64_t padded = batches + batches % 2;
-  if (batches > left || ids > left || padded * sizeof(uint32_t) + ids * sizeof(uint64_t) > left) {
-    refuse("a checkpoint", sizeof(fixed) + padded * sizeof(uint32_t) + ids * sizeof(uint64_t),
-           body.size());
+  const uint64_t left = body_bytes - sizeof(fixed);
+  if (batches > left || ids > left || batches * sizeof(uint32_t) + ids * sizeof(uint64_t) > left) {
+    refuse("a checkpoint", sizeof(fixed) + batches * sizeof(uint32_t) + ids * sizeof(uint64_t),
+           body_bytes);
   }
-  CheckpointRecord record;
+  ReadCheckpoint record;
   record.has_predictions = (fixed[1] & kHasPredictions) != 0;
   record.duplicates = fixed[2];
-  const std::byte* next = body.data() + sizeof(fixed);
-  record.sample_ids = {reinterpret_cast<const uint64_t*>(next), ids};
-  next += ids * sizeof(uint64_t);
-  record.checksums = {reinterpret_cast<const uint32_t*>(next), batches};
-  next += padded * sizeof(uint32_t);
-  record.image = {next, body.data() + body.size()};
+  record.sample_level = static_cast<uint32_t>(fixed[4]);
+  record.sample_ids.resize(ids);
+  record.checksums.resize(batches);
+  record.image_offset = sizeof(fixed);
+  const auto take = [&](auto& values) {
+    const size_t bytes = values.size() * sizeof(values[0]);
+    read(record.image_offset, values.data(), bytes);
+    record.image_offset += bytes;
+  };
+  take(record.sample_ids);
+  take(record.checksums);
   return record;
 }
 

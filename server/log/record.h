@@ -3,14 +3,15 @@
 //   header   magic, type, body bytes (uint64), CRC-32C of the body, CRC-32C of the header before it
 //   body     by type; see below. Little-endian, as everything.
 //
-// A log begins with an open record. Behind a checkpoint some of the batches that it stands for may
-// follow, as samples of them. A record that is cut short, or whose checksum differs, ends the
-// log: nothing behind it is read.
+// A log begins with an open record. A sample that is damaged is
+// passed over: the sums do not depend on it. A record that is cut short, or whose checksum differs,
+// ends the log: nothing behind it is read.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -28,6 +29,7 @@ enum class RecordType : uint32_t {
   kClose = 4,       // the rank has sent everything
   kState = 5,       // the rank is closed by a state, which lies in a file beside the log
   kCheckpoint = 6,  // what the first batches came to, in their place; behind the opening
+  kSample = 7,      // a batch that a checkpoint stands for, kept for the second look
 };
 
 struct RecordHeader {
@@ -54,7 +56,8 @@ class RecordSeal {
 };
 
 RecordHeader make_header(RecordType type, const BodyParts& body);
-// Nothing where the checksum, the magic or the type is wrong.
+// Nothing where the checksum or the magic is wrong. Throws Error for a type that only a newer
+// version knows: a log that must not be touched.
 std::optional<RecordType> check_header(const RecordHeader& header);
 
 // A batch after admission: labels are kDroppedRow where a row was dropped, for whatever reason.
@@ -87,10 +90,23 @@ struct StateRecord {
 struct CheckpointRecord {
   uint64_t duplicates = 0;  // rows whose sample came before
   bool has_predictions = false;
+  uint32_t sample_level = 0;             // of in_sample(), of the samples that follow
   std::span<const uint64_t> sample_ids;  // that came in them
   std::span<const uint32_t> checksums;   // [batches] of their content as it came
-  std::span<const std::byte> image;      // of the accumulator
 };
+
+// As it is read: an image of the accumulator follows the rest of the body.
+struct ReadCheckpoint {
+  uint64_t duplicates = 0;
+  bool has_predictions = false;
+  uint32_t sample_level = 0;
+  std::vector<uint64_t> sample_ids;
+  std::vector<uint32_t> checksums;
+  uint64_t image_offset = 0;  // in the body
+};
+
+// Gives `bytes` of a body from an offset on.
+using ReadBody = std::function<void(uint64_t offset, void* out, size_t bytes)>;
 
 // Writers keep what parts() refers to until it is written.
 class BatchBody {
@@ -135,7 +151,7 @@ class CheckpointBody {
   const BodyParts& parts() const { return parts_; }
 
  private:
-  std::array<uint64_t, 4> fixed_;
+  std::array<uint64_t, 5> fixed_;
   BodyParts parts_;
 };
 
@@ -144,6 +160,6 @@ BatchRecord parse_batch(std::span<const std::byte> body, DType type, size_t dim)
 ClassifierRecord parse_classifier(std::span<const std::byte> body);
 CloseRecord parse_close(std::span<const std::byte> body);
 StateRecord parse_state(std::span<const std::byte> body);
-CheckpointRecord parse_checkpoint(std::span<const std::byte> body);
+ReadCheckpoint read_checkpoint(uint64_t body_bytes, const ReadBody& read);
 
 }  // namespace ncscope::server

@@ -43,6 +43,14 @@ DataFolder::DataFolder(std::filesystem::path root) : root_(std::move(root)) {
 
 DataFolder::~DataFolder() { ::close(lock_file_); }
 
+uint64_t DataFolder::room_for_logs() const {
+  uint64_t bytes = std::filesystem::space(root_).available;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(log())) {
+    if (entry.is_regular_file()) bytes += entry.file_size();
+  }
+  return bytes;
+}
+
 void DataFolder::lock() {
   const std::filesystem::path path = root_ / "LOCK";
   lock_file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);

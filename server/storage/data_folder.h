@@ -20,8 +20,8 @@ class DataFolder {
   std::filesystem::path database() const { return root_ / "reports.db"; }
   std::filesystem::path spool() const { return root_ / "spool"; }
   std::filesystem::path log() const { return root_ / "log"; }
-  // Bytes of the disk it is on, used or free.
-  uint64_t disk_bytes() const { return std::filesystem::space(root_).capacity; }
+  // What logs may take without the disk being full: what is free, and what they take now.
+  uint64_t room_for_logs() const;
   std::filesystem::path statistics() const { return root_ / "statistics"; }
 
  private:

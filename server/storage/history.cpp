@@ -47,9 +47,17 @@ std::optional<double> value_at(const google::protobuf::Message& root, std::strin
 
 std::span<const HistoryMetric> history_metrics() { return kMetrics; }
 
+bool is_nc4_sampled(const v1::Report& report) {
+  return report.nc4().samples() > 0 && report.nc4().samples() < report.data().samples();
+}
+
 MetricValues metric_values(const v1::Report& report) {
+  const bool sampled = is_nc4_sampled(report);
   MetricValues values;
-  for (const HistoryMetric& metric : kMetrics) values.push_back(value_at(report, metric.path));
+  for (const HistoryMetric& metric : kMetrics) {
+    const bool left_out = sampled && std::string_view(metric.path).starts_with("nc4.");
+    values.push_back(left_out ? std::nullopt : value_at(report, metric.path));
+  }
   return values;
 }
 

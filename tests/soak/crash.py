@@ -251,6 +251,12 @@ def undisturbed(folder, durability):
 def without_nc4(report):
     """What does not depend on which samples are looked at twice."""
     kept = {key: value for key, value in report.items() if key not in ("nc4", "classGroups")}
+    dynamics = dict(report.get("dynamics", {}))
+    dynamics.pop("terminalPhaseEpoch", None)
+    dynamics["metrics"] = [
+        m for m in dynamics.get("metrics", []) if not m["metric"].startswith("nc4.")
+    ]
+    kept["dynamics"] = dynamics
     kept["warnings"] = [w for w in report.get("warnings", []) if w["code"] != "nc4_sampled"]
     columns = ("agreement", "nccAccuracy", "classifierAccuracy")
     kept["classes"] = [

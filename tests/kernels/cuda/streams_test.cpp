@@ -73,11 +73,16 @@ TEST_F(StreamsTest, AnotherDeviceSavesWhatIsUnderWay) {
     Accumulator first(*one, samples.num_classes, samples.dim, samples.type);
     first.add(*one, samples.batch(0, 4200));
     std::vector<std::byte> image;
-    first.save(*two, [&](std::span<const std::byte> piece) {
-      image.insert(image.end(), piece.begin(), piece.end());
-    });
+    first.save([&](const auto& work) { work(*two); },
+               [&](std::span<const std::byte> piece) {
+                 image.insert(image.end(), piece.begin(), piece.end());
+               });
     Accumulator second(*two, samples.num_classes, samples.dim, samples.type);
-    second.load(*two, image);
+    const std::byte* next = image.data();
+    second.load(*two, image.size(), [&](void* out, size_t bytes) {
+      std::memcpy(out, next, bytes);
+      next += bytes;
+    });
     second.add(*one, samples.batch(4200, 800));
     expect_same_bits(second.finish(*two), expected);
   }
