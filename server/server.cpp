@@ -43,13 +43,15 @@ Server::Server(const ServerOptions& options, const ServerHooks& hooks)
     http_address_ = format_address(address);
   }
   grpc_ = std::make_unique<GrpcServer>(
-      *engine_, GrpcOptions{.address = options.listen,
-                            .max_threads = options.max_threads,
-                            .max_message_bytes = options.limits.max_message_bytes,
-                            .receive_memory_bytes = options.limits.receive_memory_bytes,
-                            .network_memory_bytes = options.network_memory_bytes,
-                            .connections = {.total = options.max_connections,
-                                            .per_peer = options.max_connections_per_peer}});
+      *engine_,
+      GrpcOptions{.address = options.listen,
+                  .max_threads = options.max_threads,
+                  .max_message_bytes = options.limits.max_message_bytes,
+                  .receive_memory_bytes = options.limits.receive_memory_bytes,
+                  .network_memory_bytes = options.network_memory_bytes,
+                  .connections = {.total = options.max_connections,
+                                  .per_peer = options.max_connections_per_peer,
+                                  .calls = 3 * static_cast<size_t>(options.max_threads)}});
   Address address = parse_address(options.listen);
   address.port = grpc_->port();
   grpc_address_ = format_address(address);

@@ -12,12 +12,12 @@ namespace {
 // In a flood every connection finds the table full.
 constexpr std::chrono::milliseconds kBetweenLooks{20};
 
+}  // namespace
+
 ino_t inode_of(int fd) {
   struct stat status = {};
   return ::fstat(fd, &status) == 0 ? status.st_ino : 0;
 }
-
-}  // namespace
 
 std::string peer_name(const sockaddr_storage& address) {
   char text[INET6_ADDRSTRLEN] = "";

@@ -15,10 +15,14 @@ namespace ncscope::server {
 struct ConnectionCaps {
   size_t total = 4096;
   size_t per_peer = 1024;
+  size_t calls = 3 * 1024;  // on all of them together
 };
 
 // The address of a peer without its port; one written in IPv6's way is that of IPv4.
 std::string peer_name(const sockaddr_storage& address);
+
+// Tells a socket from another one that gets its descriptor later; 0 where it is closed.
+ino_t inode_of(int fd);
 
 // Whoever owns a connection closes it without saying so: the table looks whether the descriptor is
 // still that socket. Used by one thread.

@@ -17,6 +17,7 @@
 
 #include "kernels/errors.h"
 #include "server/address.h"
+#include "server/grpc/watched_sockets.h"
 
 namespace ncscope::server {
 namespace {
@@ -86,6 +87,7 @@ Listener::Listener(const std::string& address, const ConnectionCaps& caps,
     : address_(address),
       counters_(counters),
       table_(bounded(caps)),
+      calls_(std::make_shared<CallBound>(caps.calls)),
       wake_(::eventfd(0, EFD_CLOEXEC)),
       spare_(open_spare()) {
   const Address parsed = parse_address(address);
@@ -185,6 +187,7 @@ bool Listener::accept_one(int listener_fd) {
     return true;
   }
   table_.add(fd.get(), peer);
+  watch_socket(fd.get(), calls_);
   ++counters_.accepted;
   take_(listener_fd, fd.release());
   return true;

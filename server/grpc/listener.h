@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -28,6 +29,8 @@ class Descriptor {
  private:
   int fd_;
 };
+
+struct CallBound;
 
 class Listener {
  public:
@@ -57,6 +60,7 @@ class Listener {
   const std::string address_;
   ConnectionCounters& counters_;
   ConnectionTable table_;
+  const std::shared_ptr<CallBound> calls_;
   Take take_;
   int port_ = 0;
   std::vector<Descriptor> sockets_;
