@@ -1,6 +1,7 @@
 #include "server/grpc/frame_watch.h"
 
 #include <algorithm>
+#include <string_view>
 
 namespace ncscope::server {
 namespace {
@@ -8,6 +9,7 @@ namespace {
 enum Kind : uint8_t { kData = 0, kHeaders = 1, kReset = 3, kContinuation = 9 };
 
 constexpr uint8_t kEndStream = 1;
+constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 // gRPC looks at the size of metadata a frame at a time, so many small ones count as larger ones.
 constexpr uint32_t kLeastContinuation = FrameWatch::kMostBytes / 4;
@@ -34,9 +36,17 @@ bool FrameReader::next(std::span<const std::byte>& bytes, FrameHeader& frame) {
   return true;
 }
 
+void FrameWatch::take_preface(std::span<const std::byte>& bytes) {
+  while (followed_ && preface_ < kPreface.size() && !bytes.empty()) {
+    followed_ = bytes.front() == std::byte(kPreface[preface_++]);
+    bytes = bytes.subspan(1);
+  }
+}
+
 bool FrameWatch::received(std::span<const std::byte> bytes, CallChanges& changes) {
+  take_preface(bytes);
   FrameHeader frame;
-  while (!refused_ && in_.next(bytes, frame)) {
+  while (followed_ && !refused_ && in_.next(bytes, frame)) {
     refused_ = !admits(frame);
     if (frame.kind == kHeaders && frame.stream > last_stream_) {
       last_stream_ = frame.stream;
@@ -50,7 +60,7 @@ bool FrameWatch::received(std::span<const std::byte> bytes, CallChanges& changes
 
 void FrameWatch::sent(std::span<const std::byte> bytes, CallChanges& changes) {
   FrameHeader frame;
-  while (out_.next(bytes, frame)) {
+  while (followed_ && out_.next(bytes, frame)) {
     const bool ends = (frame.kind == kData || frame.kind == kHeaders) && frame.flags & kEndStream;
     if (ends || frame.kind == kReset) changes.answered += open_.erase(frame.stream);
   }

@@ -38,6 +38,7 @@ struct CallChanges {
   size_t reset = 0;  // by the peer; gRPC may not have seen to them yet
 };
 
+// What does not begin as HTTP/2 in the clear is not followed: gRPC refuses it, or it is encrypted.
 class FrameWatch {
  public:
   // Of a header block, and of a frame that is not DATA. gRPC takes 8 KiB of metadata; 1.51
@@ -49,9 +50,13 @@ class FrameWatch {
   void sent(std::span<const std::byte> bytes, CallChanges& changes);
 
  private:
+  // Takes what there is of the preface off `bytes`.
+  void take_preface(std::span<const std::byte>& bytes);
   bool admits(const FrameHeader& frame);
 
-  FrameReader in_{24};  // after the preface
+  size_t preface_ = 0;  // bytes of it that have come
+  bool followed_ = true;
+  FrameReader in_{0};
   FrameReader out_{0};
   uint32_t block_ = 0;
   bool refused_ = false;

@@ -92,6 +92,14 @@ CallChanges changes_of(FrameWatch& watch, const std::string& received, const std
   return changes;
 }
 
+TEST(FrameWatch, WhatIsEncryptedIsNotFollowed) {
+  std::string hello = frame(0x16, 300);  // looks like no preface
+  hello += std::string(3 * kMost, '\xff');
+  EXPECT_TRUE(admits(hello, hello.size()));
+  EXPECT_TRUE(admits(hello, 7));
+  EXPECT_TRUE(admits(kPreface.substr(0, 20) + hello, 7));
+}
+
 TEST(FrameWatch, CountsCalls) {
   FrameWatch watch;
   const std::string one = frame(kHeaders, 5, 1), three = frame(kHeaders, 5, 3);
