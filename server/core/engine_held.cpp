@@ -79,8 +79,8 @@ void Engine::report_complete(const std::function<bool()>& hurry) {
   for (bool reported = true; reported;) {
     reported = false;
     auto complete = registry_.complete({});
-    std::ranges::stable_partition(
-        complete, [](const auto& series) { return series->key().split == kTrainSplit; });
+    std::stable_partition(complete.begin(), complete.end(),
+                          [](const auto& series) { return series->key().split == kTrainSplit; });
     for (const auto& series : complete) {
       if (services_.devices.lost() || hurry()) return;
       if (report_now(series)) reported = true;

@@ -93,8 +93,8 @@ std::vector<std::shared_ptr<Series>> Registry::complete(const SeriesKey& except)
   std::vector<std::shared_ptr<Series>> out = all();
   std::erase_if(out,
                 [&](const auto& series) { return series->key() == except || !series->complete(); });
-  std::ranges::stable_partition(
-      out, [&](const auto& series) { return train_of(series->key()) != except; });
+  std::stable_partition(out.begin(), out.end(),
+                        [&](const auto& series) { return train_of(series->key()) != except; });
   return out;
 }
 
