@@ -9,6 +9,7 @@
 #include "kernels/backend.h"
 #include "proto/convert/statistics_file.h"
 #include "tests/client/malformed_files.h"
+#include "tests/fuzz/epoch_log_seeds.h"
 #include "tests/server/receive/batch_messages.h"
 #include "tests/support/arrays.h"
 
@@ -67,7 +68,8 @@ void write_message_seeds(const std::filesystem::path& folder) {
 }
 
 void write_corpus(const std::filesystem::path& folder) {
-  for (const char* target : {"npy_header", "npy", "npz", "ncstats", "batch_fields"}) {
+  for (const char* target :
+       {"npy_header", "npy", "npz", "ncstats", "batch_fields", "epoch_log", "epoch_restore"}) {
     std::filesystem::create_directories(folder / target);
   }
   for (const auto& [name, bytes] : right_npy_files()) {
@@ -81,6 +83,10 @@ void write_corpus(const std::filesystem::path& folder) {
   write_npz_seeds(folder / "npz");
   write_message_seeds(folder / "batch_fields");
   write_ncstats_seeds(folder / "ncstats", folder / "npz");
+  for (const auto& [name, bytes] : fuzz::epoch_log_seeds()) {
+    write_file(folder / "epoch_log" / name, bytes);
+    write_file(folder / "epoch_restore" / name, bytes);
+  }
 }
 
 }  // namespace
