@@ -5,7 +5,7 @@
 #   tests/run.sh --quick    release and Python only
 #
 # Environment: NCSCOPE_SKIP_INSTALL=1 leaves the system's packages alone;
-# NCSCOPE_FUZZ_SECONDS is the time for each fuzzer (default 15).
+# NCSCOPE_FUZZ_SECONDS is the time for each fuzzer (default 60).
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -71,7 +71,7 @@ if ((!quick)); then
   build_and_test asan
   build_and_test tsan
   step "fuzzers"
-  attempt "fuzz" tests/fuzz/run.sh "${NCSCOPE_FUZZ_SECONDS:-15}"
+  attempt "fuzz" tests/fuzz/run.sh "${NCSCOPE_FUZZ_SECONDS:-60}"
 fi
 
 step "all results"
