@@ -1,6 +1,7 @@
 // A Series from the log that an earlier server has left.
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "proto/convert/statistics_file.h"
@@ -9,6 +10,37 @@
 
 namespace ncscope::server {
 namespace {
+
+// Checksums say that a record is as it was written, not that this series may be made of it.
+void require_labels(const int32_t* labels, size_t rows, int32_t least, size_t num_classes) {
+  if (std::all_of(labels, labels + rows, [&](int32_t label) {
+        return label >= least && label < static_cast<int64_t>(num_classes);
+      })) {
+    return;
+  }
+  throw DataLoss("a batch has a label that is not in [0, " + std::to_string(num_classes) + ")");
+}
+
+BatchRecord parse_batch_of(const SeriesSpec& spec, DType type, std::span<const std::byte> body) {
+  const BatchRecord record = parse_batch(body, type, spec.dim);
+  const Batch& batch = record.batch;
+  require_labels(batch.labels, batch.rows, kDroppedRow, spec.num_classes);
+  if (batch.predictions != nullptr) {
+    require_labels(batch.predictions, batch.rows, 0, spec.num_classes);
+  }
+  return record;
+}
+
+ClassifierRecord parse_classifier_of(const SeriesSpec& spec, std::span<const std::byte> body) {
+  const ClassifierRecord record = parse_classifier(body);
+  const size_t expected =
+      record.array == ClassifierArray::kWeight ? spec.num_classes * spec.dim : spec.num_classes;
+  if (record.values.size() != expected) {
+    throw DataLoss("expected a classifier's array of " + std::to_string(expected) +
+                   " elements, got " + std::to_string(record.values.size()));
+  }
+  return record;
+}
 
 size_t state_bytes(const Statistics& state) {
   return (state.present() * (state.dim + 3) + state.dim * state.dim) * sizeof(double);
@@ -124,6 +156,10 @@ Rank* Series::replay_open(uint32_t index, std::span<const std::byte> body) {
   if (!open.ParseFromArray(body.data(), static_cast<int>(body.size())) || open.rank() != index) {
     throw DataLoss("what the rank has opened cannot be read");
   }
+  if (parse_key(open.key()) != key_ || open.attempt() != attempt()) {
+    throw DataLoss("the log is of " + describe(parse_key(open.key())) + ", attempt " +
+                   std::to_string(open.attempt()));
+  }
   const bool streams = open.data_type() != v1::DATA_TYPE_UNSPECIFIED;
   const BatchSpec batches = streams ? parse_batch_spec(open) : BatchSpec();
   return join(index, parse_series_spec(open, services_.limits), streams ? &batches : nullptr);
@@ -142,16 +178,16 @@ void Series::replay(Rank& rank, uint32_t index, const LogReader& reader,
     case RecordType::kBatch:
       require_batches();
       return replay_batch(rank, index, record.place, bytes,
-                          parse_batch(record.body, batch_spec_->type, spec_.dim));
+                          parse_batch_of(spec_, batch_spec_->type, record.body));
     case RecordType::kSample:
       require_batches();
       return replay_sample(rank, record.place, bytes,
-                           parse_batch(record.body, batch_spec_->type, spec_.dim));
+                           parse_batch_of(spec_, batch_spec_->type, record.body));
     case RecordType::kCheckpoint:
       require_batches();
       return replay_checkpoint(rank, index, reader, record);
     case RecordType::kClassifier: {
-      const ClassifierRecord values = parse_classifier(record.body);
+      const ClassifierRecord values = parse_classifier_of(spec_, record.body);
       classifier.take(values, services_.memory);
       return rank.note_classifier(values.array, values.drops_bias, record.place);
     }

@@ -1,4 +1,6 @@
 // Logs that a disk has damaged: what is wrong is found and said, and nothing wrong is served.
+#include <gmock/gmock.h>
+
 #include <algorithm>
 #include <fstream>
 
@@ -141,6 +143,76 @@ TEST_F(DamageTest, RecordsInTheWrongOrderAreNotTaken) {
   EXPECT_EQ(services().counters.damaged_logs, 1u);
   EXPECT_EQ(services().counters.replayed_batches, 3u);
   EXPECT_EQ(finish("run"), undisturbed_);
+}
+
+std::string sealed(server::RecordType type, const server::BodyParts& body) {
+  const server::RecordHeader header = server::make_header(type, body);
+  std::string out(reinterpret_cast<const char*>(&header), sizeof(header));
+  for (const auto& part : body) {
+    out.append(reinterpret_cast<const char*>(part.data()), part.size());
+  }
+  return out;
+}
+
+TEST_F(DamageTest, RecordsThatDoNotFitTheSeriesAreNotTaken) {
+  const std::vector<float> features(4, 1.0F);
+  const auto batch = [&](const std::vector<int32_t>& labels,
+                         const std::vector<int32_t>& predictions) {
+    server::BatchRecord record;
+    record.sequence = 1;
+    record.batch = {features.data(),
+                    DType::kFloat32,
+                    2,
+                    2,
+                    labels.data(),
+                    predictions.empty() ? nullptr : predictions.data()};
+    return sealed(server::RecordType::kBatch, server::BatchBody(record).parts());
+  };
+  const auto array = [&](server::ClassifierArray which, const std::vector<double>& values) {
+    return sealed(server::RecordType::kClassifier,
+                  server::ClassifierBody({which, false, values}).parts());
+  };
+  for (const std::string& record :
+       {batch({0, 2}, {}), batch({-2, 0}, {}), batch({1 << 30, 0}, {}), batch({0, 1}, {0, 2}),
+        batch({0, 1}, {-1, 0}), array(server::ClassifierArray::kWeight, {1, 2, 3}),
+        array(server::ClassifierArray::kBias, {1, 2, 3, 4})}) {
+    start_with("rank-1.log", content_of("rank-1.log") + record);
+    EXPECT_EQ(services().counters.damaged_logs, 1u);
+    EXPECT_EQ(services().counters.replayed_batches, 3u);
+    EXPECT_EQ(finish("run"), undisturbed_);
+  }
+}
+
+TEST_F(DamageTest, WhatNamesNoSeriesIsKeptAside) {
+  v1::Open open = open_of(1, "a run's name has no blanks");
+  const std::string bytes = open.SerializeAsString();
+  const std::string log = sealed(server::RecordType::kOpen, {std::as_bytes(std::span(bytes))});
+  std::filesystem::remove(intact_ / "rank-0.log");
+  start_with("rank-1.log", log);
+  engine();
+  EXPECT_EQ(logs(), std::vector{data() / "log" / "1-0.damaged"});
+}
+
+TEST_F(DamageTest, ALogOfAnotherSeriesIsNotTaken) {
+  for (const bool other_run : {true, false}) {
+    v1::Open open = open_of(1, other_run ? "another" : "run");
+    if (!other_run) open.set_attempt(1);
+    const std::string bytes = open.SerializeAsString();
+    start_with("rank-1.log", sealed(server::RecordType::kOpen, {std::as_bytes(std::span(bytes))}));
+    EXPECT_EQ(services().counters.damaged_logs, 1u);
+    EXPECT_EQ(services().counters.replayed_batches, 2u);
+  }
+}
+
+TEST_F(DamageTest, WhatIsBeyondTheLimitsIsSaidWithItsFolder) {
+  limits_.max_classes = 1;
+  try {
+    start_with("rank-1.log", content_of("rank-1.log"));
+    FAIL() << "expected a refusal";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("log/1-0"));
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("num_classes"));
+  }
 }
 
 TEST_F(DamageTest, ABatchThatIsDamagedWhileItsEpochIsStreamedMakesNoReport) {
