@@ -54,13 +54,14 @@ class Program:
 class WholeServer:
     """ncscope-server as users run it, on the processor."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *arguments):
         ports = Path(folder, "ports")
         self.process = subprocess.Popen(
             [
                 BUILD / "bin" / "ncscope-server",
                 *("--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--backend", "cpu"),
                 *("--data", Path(folder, "data"), "--port-file", ports, "--log-level", "warn"),
+                *arguments,
             ]
         )
         while not ports.exists():
@@ -89,11 +90,11 @@ class Way:
         self.server, self.client = server, client
         self.share = share  # of the bytes of a run: slow ways send less
 
-    def run(self, streams, batch_bytes, total):
+    def run(self, streams, batch_bytes, total, dim=None):
         """Returns GB/s, and processor seconds per GB of client and server."""
         count = max(2, int(total * self.share) // streams // batch_bytes)
         before = self.server.ask()["cpu"]
-        sent = self.client.ask(f"{streams} {batch_bytes} {count}")
+        sent = self.client.ask(f"{streams} {batch_bytes} {count} {dim or ''}")
         after = self.server.ask()["cpu"]
         gigabytes = sent["bytes"] / 1e9
         return (gigabytes / sent["seconds"], sent["cpu"] / gigabytes, (after - before) / gigabytes)

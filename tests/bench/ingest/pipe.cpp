@@ -28,23 +28,25 @@ rusage usage() {
 // Sources are kept from run to run, as trainers keep their memory.
 class Sources {
  public:
-  std::shared_ptr<const Source> get(size_t batch_bytes, size_t stream) {
-    if (batch_bytes != batch_bytes_) sources_.clear();
-    batch_bytes_ = batch_bytes;
+  std::shared_ptr<const Source> get(const Load& load, size_t stream) {
+    if (load.batch_bytes != batch_bytes_ || load.dim != dim_) sources_.clear();
+    batch_bytes_ = load.batch_bytes;
+    dim_ = load.dim;
     auto& source = sources_[stream];
-    if (!source) source = std::make_shared<Source>(batch_bytes, stream);
+    if (!source) source = std::make_shared<Source>(load, stream);
     return source;
   }
 
  private:
   size_t batch_bytes_ = 0;
+  size_t dim_ = 0;
   std::map<size_t, std::shared_ptr<const Source>> sources_;
 };
 
 void run(const Load& load, const Connect& connect, Sources& sources) {
   std::vector<Stream> streams;
   for (size_t i = 0; i < load.streams; ++i) {
-    streams.push_back(connect(i, load, sources.get(load.batch_bytes, i)));
+    streams.push_back(connect(i, load, sources.get(load, i)));
   }
   const double cpu_before = cpu_seconds();
   const auto begin = std::chrono::steady_clock::now();
@@ -53,8 +55,8 @@ void run(const Load& load, const Connect& connect, Sources& sources) {
   threads.clear();  // joins
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   const double cpu = cpu_seconds() - cpu_before;
-  const size_t bytes =
-      load.streams * load.batches_per_stream * Source::wire_bytes(load.batch_bytes);
+  streams.clear();  // what a client does when all is over is not timed
+  const size_t bytes = load.streams * load.batches_per_stream * load.wire_bytes();
   std::printf("{\"seconds\": %.6f, \"cpu\": %.6f, \"bytes\": %zu}\n", seconds.count(), cpu, bytes);
   std::fflush(stdout);
 }
@@ -78,16 +80,16 @@ void serve_pipe(int port) {
   }
 }
 
-Source::Source(size_t batch_bytes, size_t stream) {
+Source::Source(const Load& load, size_t stream) {
   test::Random random(stream);
-  const size_t count = std::max<size_t>(2, kSourceBytes / batch_bytes);
+  const size_t count = std::max<size_t>(2, kSourceBytes / load.batch_bytes);
   std::vector<float> noise(size_t{1} << 16);
   for (float& x : noise) x = static_cast<float>(random.normal());
   batches_.resize(count);
   for (Batch& batch : batches_) {
-    batch.features.resize(rows(batch_bytes) * kDim);
+    batch.features.resize(load.rows() * load.dim);
     for (float& x : batch.features) x = noise[random.bits() % noise.size()];
-    batch.labels.resize(rows(batch_bytes));
+    batch.labels.resize(load.rows());
     for (int64_t& label : batch.labels) label = static_cast<int64_t>(random.below(kClasses));
   }
 }
@@ -100,10 +102,11 @@ int client_pipe(const Connect& connect) {
     std::istringstream in(line);
     Load load;
     if (!(in >> load.streams >> load.batch_bytes >> load.batches_per_stream)) {
-      std::fprintf(stderr, "expected STREAMS BATCH_BYTES BATCHES_PER_STREAM, got %s\n",
+      std::fprintf(stderr, "expected STREAMS BATCH_BYTES BATCHES_PER_STREAM [DIM], got %s\n",
                    line.c_str());
       return 2;
     }
+    if (size_t dim = 0; in >> dim) load.dim = dim;
     run(load, connect, sources);
   }
   return 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -16,31 +17,31 @@ double cpu_seconds();
 // end of its input.
 void serve_pipe(int port);
 
+constexpr size_t kDim = 512;
+constexpr size_t kClasses = 100;
+
 // What one run sends.
 struct Load {
   size_t streams = 0;
   size_t batch_bytes = 0;         // of features
   size_t batches_per_stream = 0;  // each stream is a connection and a thread
-};
+  size_t dim = kDim;
 
-constexpr size_t kDim = 512;
-constexpr size_t kClasses = 100;
+  size_t rows() const { return batch_bytes / (dim * sizeof(float)); }  // of a batch
+  // Features and labels of a batch.
+  size_t wire_bytes() const { return batch_bytes + rows() * sizeof(int64_t); }
+};
 
 // What a stream sends, made up: batches of float32 features and int64 labels that come round again,
 // more of them than a cache holds.
 class Source {
  public:
   struct Batch {
-    std::vector<float> features;  // [rows, kDim]
+    std::vector<float> features;  // [rows, dim]
     std::vector<int64_t> labels;  // [rows]
   };
-  Source(size_t batch_bytes, size_t stream);
+  Source(const Load& load, size_t stream);
   const Batch& batch(size_t i) const { return batches_[i % batches_.size()]; }
-  static size_t rows(size_t batch_bytes) { return batch_bytes / (kDim * sizeof(float)); }
-  // Features and labels.
-  static size_t wire_bytes(size_t batch_bytes) {
-    return batch_bytes + rows(batch_bytes) * sizeof(int64_t);
-  }
 
  private:
   std::vector<Batch> batches_;

@@ -149,7 +149,7 @@ Socket connect_to(int port) {
 
 Stream connect_stream(int port, bool copy, const Load& load, std::shared_ptr<const Source> source) {
   auto socket = std::make_shared<Socket>(connect_to(port));
-  const Header header{Source::wire_bytes(load.batch_bytes), load.batches_per_stream, copy};
+  const Header header{load.wire_bytes(), load.batches_per_stream, copy};
   send(socket->fd(), &header, sizeof header, MSG_NOSIGNAL);
   char ready;
   socket->read(&ready, 1);
