@@ -133,8 +133,9 @@ std::vector<std::unique_ptr<server::Session>> go_on(server::Engine& engine,
     const RankLog left = read_rank(path);
     found.samples += left.samples;
     found.state = found.state || left.state;
-    if (!left.open || left.open->data_type() == v1::DATA_TYPE_UNSPECIFIED) continue;
+    if (!left.open) continue;
     found.key = left.open->key();
+    if (left.open->data_type() == v1::DATA_TYPE_UNSPECIFIED) continue;
     sessions.push_back(engine.open(*left.open));
     found.batches.push_back(sessions.back()->next_sequence());
     require(found.batches.back() == left.batches, "a rank goes on elsewhere than its log ends");
@@ -167,6 +168,19 @@ void report(server::Engine& engine, std::vector<std::unique_ptr<server::Session>
   }
 }
 
+// Null where what was logged does not fit the server any more: it says so, and nothing else keeps
+// it from starting.
+std::unique_ptr<server::Engine> start(Shared& shared) {
+  try {
+    return std::make_unique<server::Engine>(shared.services, std::chrono::hours(1));
+  } catch (const Error& error) {
+    const std::string_view why = error.what();
+    require(why.find("Open: expected") != why.npos || why.find("--state-memory") != why.npos,
+            error.what());
+    return nullptr;
+  }
+}
+
 void restart_on(Shared& shared, const std::vector<std::string>& logs) {
   const auto folder = shared.data.log() / "1-0";
   std::filesystem::create_directory(folder);
@@ -179,19 +193,20 @@ void restart_on(Shared& shared, const std::vector<std::string>& logs) {
   }
   Found first;
   {
-    server::Engine engine(shared.services, std::chrono::hours(1));
-    if (engine.registry().size() == 0) return;  // nothing says what the logs are of
-    go_on(engine, folder, first);
+    const auto engine = start(shared);
+    if (!engine || engine->registry().size() == 0) return;  // nothing says what the logs are of
+    go_on(*engine, folder, first);
   }
   Found second;
-  server::Engine engine(shared.services, std::chrono::hours(1));
-  auto sessions = go_on(engine, folder, second);
+  const auto engine = start(shared);
+  require(engine != nullptr, "a second start is refused");
+  auto sessions = go_on(*engine, folder, second);
   require(first.batches == second.batches && first.samples == second.samples,
           "a second start finds something else");
-  report(engine, std::move(sessions), second);
+  report(*engine, std::move(sessions), second);
   v1::DeleteRunRequest request;
   request.set_run(second.key.run());
-  engine.delete_run(request);
+  engine->delete_run(request);
 }
 
 void clean(Shared& shared) {
