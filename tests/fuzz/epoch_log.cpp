@@ -67,6 +67,13 @@ const std::map<RecordType, Parse> kParsers = {
      }},
     {RecordType::kClose, [](Body body, Shape&) { parse_close(body); }},
     {RecordType::kState, [](Body body, Shape&) { parse_state(body); }},
+    {RecordType::kCheckpoint,
+     [](Body body, Shape&) {
+       const CheckpointRecord record = parse_checkpoint(body);
+       const CheckpointBody written(record);
+       require_same(body.first(body.size() - record.image.size()), written.parts(),
+                    4 * sizeof(uint64_t));
+     }},
 };
 
 void parse_record(const LogReader::Record& record, Shape& shape) {

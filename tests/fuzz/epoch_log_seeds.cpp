@@ -1,5 +1,7 @@
 #include "tests/fuzz/epoch_log_seeds.h"
 
+#include "kernels/accumulator.h"
+#include "kernels/backend.h"
 #include "ncscope/v1/service.pb.h"
 #include "proto/convert/types.h"
 #include "tests/fuzz/epoch_log_bytes.h"
@@ -76,6 +78,31 @@ std::string state_log() {
   return log;
 }
 
+// Sums in place of the first two batches, one of them kept, and a third.
+std::string checkpoint_log() {
+  std::string log;
+  append_open(log, DType::kFloat32, 0, 1);
+  const std::vector<float> features(4 * kDim, 1.0F);
+  const std::vector<int32_t> labels = {0, 1, 2, 1};
+  const std::vector<uint64_t> identities = {1, 2, 3, 4};
+  const std::vector<uint32_t> checksums = {5, 6};
+  const auto device = make_device(Backend::kCpu);
+  Accumulator accumulator(*device, kClasses, kDim, DType::kFloat32);
+  accumulator.add(*device,
+                  {features.data(), DType::kFloat32, labels.size(), kDim, labels.data(), nullptr});
+  std::vector<std::byte> image;
+  accumulator.save(*device, [&](std::span<const std::byte> piece) {
+    image.insert(image.end(), piece.begin(), piece.end());
+  });
+  const CheckpointBody body({0, false, identities, checksums, image});
+  BodyParts parts = body.parts();
+  parts.emplace_back(image);
+  append(log, RecordType::kCheckpoint, parts);
+  append_batch(log, DType::kFloat32, 0, false, false);
+  append_batch(log, DType::kFloat32, 2, false, false);
+  return log;
+}
+
 std::string claiming(std::string log, uint64_t bytes) {
   log.replace(offsetof(RecordHeader, body_bytes), sizeof bytes,
               reinterpret_cast<const char*>(&bytes), sizeof bytes);
@@ -96,6 +123,7 @@ std::vector<std::pair<std::string, std::string>> epoch_log_seeds() {
   logs.emplace_back("two_ranks",
                     closed(rank_log(DType::kBFloat16, false, true, 0, 2), true) + second);
   logs.emplace_back("state", state_log());
+  logs.emplace_back("checkpoint", checkpoint_log());
   logs.emplace_back("cut", plain.substr(0, plain.size() - 3));
   logs.emplace_back("empty", "");
   std::vector<std::pair<std::string, std::string>> seeds;
