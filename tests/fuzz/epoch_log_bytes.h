@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "kernels/errors.h"
 #include "proto/convert/crc32c.h"
 #include "server/log/record.h"
 
@@ -55,19 +57,31 @@ struct SoundRecord {
   std::string_view body;
 };
 
-// The records up to the first that is damaged, read in the plainest way.
-inline std::vector<SoundRecord> sound_records(std::string_view log) {
+struct SoundRecords : std::vector<SoundRecord> {
+  bool of_newer_version = false;  // what follows
+};
+
+// The records up to the first that is damaged, samples that are damaged left out, read in the
+// plainest way.
+inline SoundRecords sound_records(std::string_view log) {
   using server::RecordHeader;
-  std::vector<SoundRecord> records;
+  SoundRecords records;
   for (size_t at = 0; log.size() - at >= sizeof(RecordHeader);) {
     RecordHeader header;
     std::memcpy(&header, log.data() + at, sizeof header);
-    const auto type = server::check_header(header);
+    std::optional<server::RecordType> type;
+    try {
+      type = server::check_header(header);
+    } catch (const Error&) {
+      records.of_newer_version = true;
+      break;
+    }
     const std::string_view rest = log.substr(at + sizeof header);
     if (!type || header.body_bytes > rest.size()) break;
     const std::string_view body = rest.substr(0, header.body_bytes);
-    if (crc32c(body.data(), body.size()) != header.body_crc) break;
-    records.push_back({*type, at, body});
+    const bool whole = crc32c(body.data(), body.size()) == header.body_crc;
+    if (!whole && *type != server::RecordType::kSample) break;
+    if (whole) records.push_back({*type, at, body});
     at += sizeof header + body.size();
   }
   return records;

@@ -35,7 +35,8 @@ void append_open(std::string& log, DType type, uint32_t rank, uint32_t world_siz
   append(log, RecordType::kOpen, {std::as_bytes(std::span(bytes))});
 }
 
-void append_batch(std::string& log, DType type, uint64_t sequence, bool predictions, bool ids) {
+void append_batch(std::string& log, DType type, uint64_t sequence, bool predictions, bool ids,
+                  RecordType kind = RecordType::kBatch) {
   const std::vector<int32_t> labels = {0, 1, 2, kDroppedRow, 1};
   const std::vector<int32_t> predicted = {0, 1, 1, 0, 2};
   const std::vector<uint64_t> identities = {10 * sequence, 11, 12, 13, 10 * sequence + 4};
@@ -45,7 +46,7 @@ void append_batch(std::string& log, DType type, uint64_t sequence, bool predicti
                   labels.size(),   kDim,
                   labels.data(),   predictions ? predicted.data() : nullptr};
   if (ids) record.sample_ids = identities;
-  append(log, RecordType::kBatch, BatchBody(record).parts());
+  append(log, kind, BatchBody(record).parts());
 }
 
 void append_classifier(std::string& log) {
@@ -91,14 +92,15 @@ std::string checkpoint_log() {
   accumulator.add(*device,
                   {features.data(), DType::kFloat32, labels.size(), kDim, labels.data(), nullptr});
   std::vector<std::byte> image;
-  accumulator.save(*device, [&](std::span<const std::byte> piece) {
-    image.insert(image.end(), piece.begin(), piece.end());
-  });
-  const CheckpointBody body({0, false, identities, checksums, image});
+  accumulator.save([&](const auto& work) { work(*device); },
+                   [&](std::span<const std::byte> piece) {
+                     image.insert(image.end(), piece.begin(), piece.end());
+                   });
+  const CheckpointBody body({0, false, 1, identities, checksums});
   BodyParts parts = body.parts();
   parts.emplace_back(image);
   append(log, RecordType::kCheckpoint, parts);
-  append_batch(log, DType::kFloat32, 0, false, false);
+  append_batch(log, DType::kFloat32, 0, false, false, RecordType::kSample);
   append_batch(log, DType::kFloat32, 2, false, false);
   return log;
 }

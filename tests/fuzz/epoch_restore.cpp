@@ -100,12 +100,14 @@ RankLog read_rank(const std::filesystem::path& path) {
       require(out.open->ParseFromArray(record->body.data(), static_cast<int>(record->body.size())),
               "an opening is left that cannot be read");
     } else if (record->type == RecordType::kCheckpoint) {
-      out.batches = server::parse_checkpoint(record->body).checksums.size();
+      const auto read = [&](uint64_t offset, void* bytes, size_t count) {
+        reader.read_body(*record, offset, bytes, count);
+      };
+      out.batches = server::read_checkpoint(record->body_bytes, read).checksums.size();
       out.sums = true;
     } else if (record->type == RecordType::kBatch) {
       const auto spec = server::parse_batch_spec(*out.open);
       const auto found = server::parse_batch(record->body, spec.type, spec.dim);
-      if (found.sequence < out.batches) continue;  // of a checkpoint
       const Batch& batch = found.batch;
       out.samples += static_cast<uint64_t>(std::count_if(batch.labels, batch.labels + batch.rows,
                                                          [](int32_t label) { return label >= 0; }));
@@ -125,6 +127,12 @@ struct Found {
   v1::SeriesKey key;
 };
 
+bool is_broken(const v1::ListSeriesResponse::Series& series, uint32_t rank) {
+  return std::ranges::any_of(series.missing(), [&](const auto& missing) {
+    return missing.rank() == rank && !missing.broken().empty();
+  });
+}
+
 // Opens each rank as a trainer does that goes on.
 std::vector<std::unique_ptr<server::Session>> go_on(server::Engine& engine,
                                                     const std::filesystem::path& log,
@@ -135,6 +143,10 @@ std::vector<std::unique_ptr<server::Session>> go_on(server::Engine& engine,
   for (uint32_t rank = 0; rank < streamed.series(0).world_size(); ++rank) {
     const auto path = log / ("rank-" + std::to_string(rank) + ".log");
     if (!std::filesystem::exists(path)) continue;
+    if (is_broken(streamed.series(0), rank)) {  // of another device
+      found.sums = true;
+      continue;
+    }
     const RankLog left = read_rank(path);
     found.samples += left.samples;
     found.sums = found.sums || left.sums;
@@ -182,7 +194,7 @@ std::unique_ptr<server::Engine> start(Shared& shared) {
     const std::string_view why = error.what();
     const bool fits = why.find("Open: expected") == why.npos &&
                       why.find("--state-memory") == why.npos &&
-                      why.find("an image of sums: expected") == why.npos;
+                      why.find("is of a newer version") == why.npos;
     require(!fits, error.what());
     return nullptr;
   }

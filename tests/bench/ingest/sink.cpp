@@ -73,7 +73,8 @@ class LoggedSink final : public server::Session {
 
   bool tells_durable() const override { return true; }
   std::optional<uint64_t> durable_sequence() const override { return log_->durable_sequence(); }
-  bool durability_lost() const override { return !log_->failure().empty(); }
+  bool is_over() const override { return !log_->failure().empty(); }
+  void require_going() const override { log_->require_good(); }
   void on_durable(std::function<void()> changed) override {
     log_->on_durable(kOwner, std::move(changed));
   }
