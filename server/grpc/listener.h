@@ -30,7 +30,7 @@ class Descriptor {
   int fd_;
 };
 
-struct CallBound;
+class CallBound;
 
 class Listener {
  public:
