@@ -269,6 +269,7 @@ void Series::replay_checkpoint(Rank& rank, uint32_t index, const LogReader& read
 }
 
 void Series::replay_state(Rank& rank, uint32_t index, const StateRecord& record) {
+  if (rank.next_sequence() > 0) throw DataLoss("a state follows batches");
   const auto path = log_->state_path(index);
   if (!std::filesystem::exists(path)) throw DataLoss("its state is missing");
   StatisticsBundle bundle;
@@ -276,6 +277,12 @@ void Series::replay_state(Rank& rank, uint32_t index, const StateRecord& record)
     bundle = load_statistics(path);
   } catch (const InvalidArgument& error) {
     throw Error(error.what());  // it is there and cannot be opened now: no damage
+  }
+  const Statistics& state = bundle.statistics;
+  if (state.num_classes != spec_.num_classes || state.dim != spec_.dim) {
+    throw DataLoss("expected a state of K = " + std::to_string(spec_.num_classes) + ", d = " +
+                   std::to_string(spec_.dim) + ", got K = " + std::to_string(state.num_classes) +
+                   ", d = " + std::to_string(state.dim));
   }
   rank.memory =
       services_.memory.reserve(state_bytes(bundle.statistics), "state of " + describe(key_));

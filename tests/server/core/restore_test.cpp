@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "kernels/accumulator.h"
+#include "proto/convert/statistics_file.h"
 #include "server/core/errors.h"
 #include "server/core/state_upload.h"
 #include "tests/server/core/restart_fixture.h"
@@ -175,6 +176,29 @@ TEST_F(RestoreTest, ARankWhoseStateWasRefusedStreamsInstead) {
   restart();
   EXPECT_EQ(services().counters.damaged_logs, 0u);
   EXPECT_EQ(engine().open(open_of(1))->next_sequence(), 1u);
+}
+
+// Its file is of another shape than the series, be it as whole as it is.
+TEST_F(RestoreTest, AStateOfAnotherShapeIsNotTaken) {
+  v1::GetStatisticsRequest request;
+  *request.mutable_key() = open_of(0, "undisturbed").key();
+  const StatisticsBundle bundle = engine().get_statistics(request).bundle;
+  {
+    server::StateUpload upload(engine(), open_of(0));
+    write_statistics(
+        bundle, [&](const v1::StatisticsHeader& header) { upload.header(header); },
+        [&](const v1::StatisticsBlock& block) { upload.block(block); });
+    upload.finish();
+  }
+  const Samples other = make_samples(40, 3, 2, DType::kFloat32, 1);
+  const v1::Open other_open = open_for(other, "other");
+  send_rest(other_open, other, kBatchRows);
+  *request.mutable_key() = other_open.key();
+  const StatisticsBundle other_bundle = engine().get_statistics(request).bundle;
+  stop();
+  save_statistics(logs().at(0) / "rank-0.ncstats", other_bundle);
+  EXPECT_EQ(services().counters.damaged_logs, 1u);
+  EXPECT_EQ(finish_both("run"), undisturbed_);
 }
 
 TEST_F(RestoreTest, IdentitiesPredictionsAndDroppedRows) {
