@@ -2,6 +2,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "server/core/engine.h"
@@ -20,8 +22,14 @@ bool names_series(const v1::Open& open) {
   }
 }
 
-// What the first of the ranks has opened that says so.
-std::optional<v1::Open> opened(const SeriesLog& log) {
+struct Found {
+  std::optional<v1::Open> open;  // of the first rank that says what it opened
+  // No log got as far as its first record: whoever wrote them was killed and has promised nothing.
+  bool just_begun = true;
+};
+
+Found look_into(const SeriesLog& log) {
+  Found found;
   std::vector<std::filesystem::path> paths;
   for (const auto& entry : std::filesystem::directory_iterator(log.folder())) {
     if (entry.path().extension() == ".log") paths.push_back(entry.path());
@@ -30,12 +38,16 @@ std::optional<v1::Open> opened(const SeriesLog& log) {
   for (const auto& path : paths) {
     LogReader reader(path);
     const auto first = reader.next();
+    if (!first && (reader.damage().empty() || reader.cut_short())) continue;
+    found.just_begun = false;
     v1::Open open;
     if (!first || first->type != RecordType::kOpen) continue;
     if (!open.ParseFromArray(first->body.data(), static_cast<int>(first->body.size()))) continue;
-    if (names_series(open)) return open;
+    if (!names_series(open)) continue;
+    found.open = std::move(open);
+    break;
   }
-  return std::nullopt;
+  return found;
 }
 
 }  // namespace
@@ -45,11 +57,8 @@ void Engine::restore_series() {
 }
 
 void Engine::restore_series(const std::shared_ptr<SeriesLog>& log) {
-  const std::optional<v1::Open> open = opened(*log);
-  if (!open) {
-    log->set_aside();
-    return;
-  }
+  const auto [open, just_begun] = look_into(*log);
+  if (!open) return just_begun ? log->remove(false) : log->set_aside();
   const SeriesKey key = parse_key(open->key());
   const auto reported = services_.reports.find_attempt(key);
   if (reported && reported->attempt >= open->attempt()) {

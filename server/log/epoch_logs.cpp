@@ -77,11 +77,6 @@ void SeriesLog::remove(bool for_good) {
 }
 
 void SeriesLog::set_aside() {
-  uintmax_t bytes = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
-    if (entry.is_regular_file()) bytes += entry.file_size();
-  }
-  if (bytes == 0) return remove(false);  // a server ended when it had just begun
   const std::filesystem::path aside = folder_.string() + ".damaged";
   std::error_code error;
   std::filesystem::rename(folder_, aside, error);

@@ -37,7 +37,7 @@ class SeriesLog : public std::enable_shared_from_this<SeriesLog> {
   void make_folder();
   // Makes the names of new files safe; 0, or an errno.
   int sync_folders() const;
-  // Keeps a folder that nobody can read where nobody looks; removes an empty one.
+  // Keeps a folder that nobody can read where nobody looks.
   void set_aside();
   // Removes the folder with all that is in it; for good, where `for_good` waits for the disk.
   void remove(bool for_good);

@@ -77,15 +77,17 @@ std::optional<LogReader::Record> LogReader::next() {
               std::to_string(file_bytes_);
     return std::nullopt;
   };
+  const auto cut = [&] {
+    cut_short_ = true;
+    return ended("a record is cut short");
+  };
   while (damage_.empty() && next_ != file_bytes_) {
     RecordHeader header;
     const uint64_t left = file_bytes_ - next_;
-    if (left < sizeof(header) || !read(next_, &header, sizeof(header))) {
-      return ended("a record is cut short");
-    }
+    if (left < sizeof(header) || !read(next_, &header, sizeof(header))) return cut();
     const auto type = type_of(header, path_);
     if (!type) return ended("the header of a record is damaged");
-    if (header.body_bytes > left - sizeof(header)) return ended("a record is cut short");
+    if (header.body_bytes > left - sizeof(header)) return cut();
     const bool whole = read_and_check(header, *type);
     if (!whole && *type != RecordType::kSample) return ended("the body of a record is damaged");
     const uint64_t place = std::exchange(next_, next_ + sizeof(header) + header.body_bytes);

@@ -36,6 +36,8 @@ class LogReader {
   uint64_t damaged_samples() const { return damaged_samples_; }
   // Why the log ended before the file did; empty where it did not.
   const std::string& damage() const { return damage_; }
+  // Whether that is since the file ends within a record, as where its writer was killed.
+  bool cut_short() const { return cut_short_; }
   // Bytes of the records read.
   uint64_t good_bytes() const { return next_; }
 
@@ -51,6 +53,7 @@ class LogReader {
   uint64_t damaged_samples_ = 0;
   std::vector<uint64_t> buffer_;
   std::string damage_;
+  bool cut_short_ = false;
 };
 
 }  // namespace ncscope::server

@@ -298,7 +298,7 @@ def disturbed_round(server, folder, name, generator, kills_left, failpoint=None)
 
 
 def check_no_logs(folder):
-    left = list((folder / "server" / "data" / "log").iterdir())
+    left = list((folder / "data" / "log").iterdir())
     if left:
         raise SystemExit(f"logs are left: {left}")
 
@@ -321,7 +321,7 @@ def crash(folder, options):
             f"{kills} kills, {rounds} rounds of {len(SERIES)} epochs: all reports equal", flush=True
         )
     server.stop()
-    check_no_logs(folder)
+    check_no_logs(server.folder)
     if budget and "is written anew" not in server.whole_log():
         raise SystemExit("no log was written anew")
 
@@ -353,6 +353,7 @@ def kill_at(server, folder, point, expected, generator, options):
         if kills == 0 and at == 1:
             raise SystemExit(f"the server never came to {point}")
         server.stop()
+        check_no_logs(server.folder)
 
 
 def main():

@@ -14,8 +14,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr size_t kRows = 20'000;
-constexpr size_t kBatchRows = 250;
+constexpr size_t kSamples = 20'000;
+constexpr size_t kPerBatch = 250;
 constexpr size_t kBudget = 160 << 10;
 
 // What nc4 says is over fewer samples, with a budget: everything else is the same.
@@ -43,7 +43,7 @@ class CheckpointTest : public RestartFixture {
  protected:
   // All samples: the report without a budget.
   v1::Report undisturbed(const Samples& samples) {
-    const auto result = send_rest(open_for(samples, "undisturbed"), samples, kBatchRows);
+    const auto result = send_rest(open_for(samples, "undisturbed"), samples, kPerBatch);
     EXPECT_TRUE(result.report);
     stop();
     limits_.log_budget_bytes = kBudget;
@@ -53,7 +53,7 @@ class CheckpointTest : public RestartFixture {
   // Sends `count` batches after what the server has.
   void send(const v1::Open& open, const Samples& samples, size_t count) {
     const auto session = engine().open(open);
-    const auto batches = batches_of(samples, kBatchRows);
+    const auto batches = batches_of(samples, kPerBatch);
     const size_t next = session->next_sequence();
     for (size_t i = next; i < next + count; ++i) {
       EXPECT_EQ(session->add_batch(incoming(batches[i], *session)), i);
@@ -67,25 +67,25 @@ class CheckpointTest : public RestartFixture {
     return bytes;
   }
 
-  const Samples samples_ = make_samples(kRows, 6, 4, DType::kFloat32, 1);
+  const Samples samples_ = make_samples(kSamples, 6, 4, DType::kFloat32, 1);
 };
 
 TEST_F(CheckpointTest, TheLogStaysBoundedAndTheReportIsTheSame) {
   const v1::Report expected = undisturbed(samples_);
-  EXPECT_EQ(expected.nc4().samples(), kRows);
+  EXPECT_EQ(expected.nc4().samples(), kSamples);
   const v1::Open open = open_for(samples_);
-  for (size_t sent = 0; sent < kRows; sent += kBatchRows) {
+  for (size_t sent = 0; sent < kSamples; sent += kPerBatch) {
     send(open, samples_, 1);
     EXPECT_LE(file_bytes(), kBudget + (kBudget / 2));
     EXPECT_EQ(services().logs.bytes(), static_cast<int64_t>(file_bytes()));
   }
   EXPECT_GE(checkpoints(), 3u);
-  const auto result = send_rest(open, samples_, kBatchRows);
+  const auto result = send_rest(open, samples_, kPerBatch);
   ASSERT_TRUE(result.report);
   EXPECT_EQ(without_nc4(*result.report), without_nc4(expected));
   const v1::Nc4& nc4 = result.report->nc4();
   EXPECT_GT(nc4.samples(), kBudget / 16 / 32);
-  EXPECT_LT(nc4.samples(), kRows / 2);
+  EXPECT_LT(nc4.samples(), kSamples / 2);
   EXPECT_EQ(nc4.centers().split(), "train");
   // Every n-th batch is as good a sample as any: five standard deviations.
   const double p = expected.nc4().ncc_accuracy();
@@ -113,27 +113,27 @@ TEST_F(CheckpointTest, ARestartGoesOnToTheSameBits) {
   {
     const auto session = engine().open(open);
     EXPECT_EQ(session->next_sequence(), 73u);
-    const auto batches = batches_of(samples_, kBatchRows);
+    const auto batches = batches_of(samples_, kPerBatch);
     EXPECT_EQ(session->add_batch(incoming(batches[0], *session)), 72u);  // acknowledged again
     v1::Batch other = batches[1];
     (*other.mutable_features())[0] ^= 1;
     other.clear_crc32c();
     EXPECT_THROW(session->add_batch(incoming(other, *session)), server::AlreadyExists);
   }
-  const auto result = send_rest(open, samples_, kBatchRows);
+  const auto result = send_rest(open, samples_, kPerBatch);
   ASSERT_TRUE(result.report);
   EXPECT_EQ(without_nc4(*result.report), without_nc4(expected));
-  EXPECT_LT(result.report->nc4().samples(), kRows / 2);
+  EXPECT_LT(result.report->nc4().samples(), kSamples / 2);
 }
 
 TEST_F(CheckpointTest, KeepsIdentitiesPredictionsAndTheClassifier) {
   Samples samples = samples_;
-  for (size_t i = 0; i < kRows; ++i) samples.predictions.push_back(static_cast<int64_t>(i % 4));
-  auto batches = batches_of(samples, kBatchRows);
+  for (size_t i = 0; i < kSamples; ++i) samples.predictions.push_back(static_cast<int64_t>(i % 4));
+  auto batches = batches_of(samples, kPerBatch);
   for (size_t b = 0; b < batches.size(); ++b) {
-    std::vector<uint64_t> ids(kBatchRows);
+    std::vector<uint64_t> ids(kPerBatch);
     // The last 100 samples came before.
-    for (size_t i = 0; i < kBatchRows; ++i) ids[i] = (b * kBatchRows + i) % (kRows - 100);
+    for (size_t i = 0; i < kPerBatch; ++i) ids[i] = (b * kPerBatch + i) % (kSamples - 100);
     batches[b].set_sample_ids(ids.data(), ids.size() * sizeof(uint64_t));
     batches[b].clear_crc32c();
   }
@@ -152,7 +152,7 @@ TEST_F(CheckpointTest, KeepsIdentitiesPredictionsAndTheClassifier) {
   send_classifier(*engine().open(undisturbed), samples);
   send_until(undisturbed, batches.size());
   const v1::Report expected = finish(undisturbed);
-  EXPECT_EQ(expected.data().samples(), kRows - 100);
+  EXPECT_EQ(expected.data().samples(), kSamples - 100);
   stop();
   limits_.log_budget_bytes = 2 * kBudget;
   const v1::Open open = open_for(samples);
@@ -190,10 +190,10 @@ TEST_F(CheckpointTest, RanksShareTheBudget) {
   v1::Report report;
   for (uint32_t rank = 0; rank < 4; ++rank) {
     open.set_rank(rank);
-    const auto result = send_rest(open, samples_, kBatchRows);
+    const auto result = send_rest(open, samples_, kPerBatch);
     if (result.report) report = *result.report;
   }
-  EXPECT_EQ(report.data().samples(), 4 * kRows);
+  EXPECT_EQ(report.data().samples(), 4 * kSamples);
 }
 
 // The log of a rank that nobody streams any more shrinks too, once others need the room.
@@ -228,7 +228,7 @@ TEST_F(CheckpointTest, WhereItFailsTheLogStays) {
   EXPECT_LT(services().counters.checkpoint_failures, 10u);  // not at every batch
   EXPECT_GT(file_bytes(), kBudget * 3 / 2);
   std::filesystem::remove(in_the_way);
-  const auto result = send_rest(open, samples_, kBatchRows);
+  const auto result = send_rest(open, samples_, kPerBatch);
   EXPECT_GE(checkpoints(), 1u);
   ASSERT_TRUE(result.report);
   EXPECT_EQ(without_nc4(*result.report), without_nc4(expected));
@@ -243,7 +243,7 @@ TEST_F(CheckpointTest, HalfOfANewLogIsNothing) {
   stop();
   std::ofstream(logs().at(0) / "rank-0.log.new") << "half a record";
   limits_.log_budget_bytes = kBudget;
-  const auto result = send_rest(open, samples_, kBatchRows);
+  const auto result = send_rest(open, samples_, kPerBatch);
   EXPECT_GE(checkpoints(), 1u);
   ASSERT_TRUE(result.report);
   EXPECT_EQ(without_nc4(*result.report), without_nc4(expected));
@@ -281,10 +281,10 @@ TEST_F(CheckpointTest, AnotherMathLosesTheRankAndKeepsTheLog) {
               HasSubstr("--math they were made with: an image of sums: expected products in"));
   {
     const auto session = engine().open(open);
-    const auto batch = batches_of(samples_, kBatchRows).at(0);
+    const auto batch = batches_of(samples_, kPerBatch).at(0);
     EXPECT_THROW(session->add_batch(incoming(batch, *session)), server::FailedPrecondition);
   }
-  EXPECT_TRUE(send_rest(open_for(samples_, "another"), samples_, kBatchRows).report);
+  EXPECT_TRUE(send_rest(open_for(samples_, "another"), samples_, kPerBatch).report);
   EXPECT_EQ(file_bytes(), bytes);
   stop();
   math_ = Math::kExact;
@@ -335,7 +335,7 @@ TEST_F(CheckpointTest, ADamagedSampleIsPassedOver) {
   }
   EXPECT_EQ(engine().open(open)->next_sequence(), 70u);
   EXPECT_EQ(services().counters.damaged_logs, 0u);
-  const auto result = send_rest(open, samples_, kBatchRows);
+  const auto result = send_rest(open, samples_, kPerBatch);
   ASSERT_TRUE(result.report);
   EXPECT_EQ(without_nc4(*result.report), without_nc4(expected));
 }
@@ -357,10 +357,10 @@ TEST_F(CheckpointTest, TheSampleIsOfTheWholeEpoch) {
     const v1::Open open = open_for(samples, "run" + std::to_string(run++));
     send(open, samples, 450);
     restart();
-    const auto result = send_rest(open, samples, kBatchRows);
+    const auto result = send_rest(open, samples, kPerBatch);
     ASSERT_TRUE(result.report);
     // Each of so many batches is all wrong or all right.
-    const double batches = static_cast<double>(result.report->nc4().samples()) / kBatchRows;
+    const double batches = static_cast<double>(result.report->nc4().samples()) / kPerBatch;
     EXPECT_GT(batches, 10);
     EXPECT_NEAR(result.report->nc4().classifier_accuracy(), 0.5, 1.5 / batches);
   }
@@ -380,7 +380,7 @@ TEST_F(CheckpointTest, RanksCountByWhatTheySent) {
     open = open_for(samples);
     open.set_world_size(2);
     open.set_rank(rows > 10'000 ? 0 : 1);
-    const auto result = send_rest(open, samples, kBatchRows);
+    const auto result = send_rest(open, samples, kPerBatch);
     if (result.report) report = *result.report;
   }
   EXPECT_NEAR(report.nc4().classifier_accuracy(), 10.0 / 210, 0.05);
@@ -397,7 +397,7 @@ TEST_F(CheckpointTest, ASampleBeginsNoTerminalPhase) {
   for (const uint32_t epoch : {0u, 1u}) {
     v1::Open open = open_for(samples);
     open.mutable_key()->set_epoch(epoch);
-    const auto result = send_rest(open, samples, kBatchRows);
+    const auto result = send_rest(open, samples, kPerBatch);
     ASSERT_TRUE(result.report);
     EXPECT_EQ(result.report->nc4().classifier_accuracy(), 1);
     EXPECT_FALSE(result.report->dynamics().has_terminal_phase_epoch());
@@ -411,10 +411,10 @@ TEST_F(CheckpointTest, IdentitiesDoNotMakeItThrash) {
   const Samples samples = make_samples(kLong, 2, 2, DType::kFloat32, 1);
   limits_.log_budget_bytes = kBudget;
   const auto session = engine().open(open_for(samples));
-  auto batches = batches_of(samples, kBatchRows);
+  auto batches = batches_of(samples, kPerBatch);
   for (size_t b = 0; b < batches.size(); ++b) {
-    std::vector<uint64_t> ids(kBatchRows);
-    for (size_t i = 0; i < kBatchRows; ++i) ids[i] = b * kBatchRows + i;
+    std::vector<uint64_t> ids(kPerBatch);
+    for (size_t i = 0; i < kPerBatch; ++i) ids[i] = b * kPerBatch + i;
     batches[b].set_sample_ids(ids.data(), ids.size() * sizeof(uint64_t));
     batches[b].clear_crc32c();
     session->add_batch(incoming(batches[b], *session));

@@ -1,6 +1,7 @@
 // What an epoch that is not finished is after a restart.
 #include <gmock/gmock.h>
 
+#include <cstring>
 #include <fstream>
 
 #include "kernels/accumulator.h"
@@ -176,6 +177,29 @@ TEST_F(RestoreTest, ARankWhoseStateWasRefusedStreamsInstead) {
   restart();
   EXPECT_EQ(services().counters.damaged_logs, 0u);
   EXPECT_EQ(engine().open(open_of(1))->next_sequence(), 1u);
+}
+
+// A server that was killed within the first record, or before it, has acknowledged nothing.
+TEST_F(RestoreTest, WhatHadJustBegunIsNothing) {
+  {
+    const auto session = engine().open(open_of(0));
+    session->add_batch(incoming(batches_of(part(0), kBatchRows)[0], *session));
+  }
+  stop();
+  const auto folder = logs().at(0);
+  const std::string content = read_file(folder / "rank-0.log");
+  server::RecordHeader first;
+  std::memcpy(&first, content.data(), sizeof(first));
+  for (size_t bytes = 0; bytes <= sizeof(first) + first.body_bytes; ++bytes) {
+    SCOPED_TRACE(bytes);
+    std::filesystem::create_directory(folder);
+    write_file(folder / "rank-0.log", content.substr(0, bytes));
+    write_file(folder / "rank-1.ncstats", "a state that no record speaks of");
+    start();
+    const bool whole = bytes == sizeof(first) + first.body_bytes;
+    EXPECT_EQ(logs().size(), whole ? 1u : 0u);
+    stop();
+  }
 }
 
 // Its file is of another shape than the series, be it as whole as it is.

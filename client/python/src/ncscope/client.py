@@ -14,10 +14,11 @@ from .connection import StreamOptions
 from .errors import InvalidArgument, Unavailable, from_rpc
 from .report import Report, from_message
 from .service import CHANNEL_OPTIONS, callables, is_serving
-from .statistics import Statistics, read_statistics
+from .statistics import Statistics, check_layout, put_requests, read_statistics
 from .stream import Stream
 from .v1 import service_pb2, types_pb2
 from .v1.report_types import Run
+from .wire import checksum_of
 
 PAGE_SIZE = 200
 
@@ -121,12 +122,7 @@ class Client:
             weighting=_choice("weighting", weighting, _WEIGHTING),
             depth=_unsigned("depth", depth),
             profile=_choice("profile", profile, _PROFILE),
-            choices=types_pb2.ReportChoices(
-                spectrum=_choice("spectrum", spectrum, _SPECTRUM),
-                exact_pairs=exact_pairs,
-                standard_errors=standard_errors,
-                one_vs_rest_margin=one_vs_rest_margin,
-            ),
+            choices=_report_choices(spectrum, exact_pairs, standard_errors, one_vs_rest_margin),
         )
         limits = options or StreamOptions(timeout=self.timeout)
         return Stream(self._calls, message, dtype, resume, limits, self._closed)
@@ -247,6 +243,52 @@ class Client:
         except grpc.RpcError as error:
             raise from_rpc(error, self._closed.is_set()) from None
 
+    def put_statistics(
+        self,
+        run: str,
+        epoch: int,
+        statistics: Statistics,
+        split: str = "train",
+        layer: str = "features",
+        *,
+        rank: int = 0,
+        world_size: int = 1,
+        attempt: int = 0,
+        weighting: Literal["uniform", "by_count"] = "uniform",
+        depth: int = 0,
+        profile: Literal["default", "papyan", "geometric", "linguistic", "rw"] = "default",
+        spectrum: Literal["auto", "none", "leading", "all"] = "auto",
+        exact_pairs: bool = False,
+        standard_errors: bool = False,
+        one_vs_rest_margin: bool = False,
+        timeout: float | None = None,
+    ) -> Report | None:
+        """Closes a rank by the state of its samples, in place of streaming them.
+
+        Returns the report if it was the last rank to close, else None. Ranks of one epoch may
+        stream or send states, each as it likes; the report has no nc4 then, which needs a second
+        look at all samples. Parameters as of `stream`. Needs the package crc32c. Raises
+        InvalidArgument for arrays that do not fit their header, and what the server says.
+        """
+        header = statistics.header
+        message = service_pb2.Open(
+            key=_key(run, epoch, split, layer),
+            attempt=_unsigned("attempt", attempt),
+            rank=_unsigned("rank", rank),
+            world_size=_unsigned("world_size", world_size),
+            num_classes=header.num_classes,
+            dim=header.dim,
+            weighting=_choice("weighting", weighting, _WEIGHTING),
+            depth=_unsigned("depth", depth),
+            profile=_choice("profile", profile, _PROFILE),
+            choices=_report_choices(spectrum, exact_pairs, standard_errors, one_vs_rest_margin),
+        )
+        check_layout(statistics)
+        checksum_of(b"")  # here, rather than while gRPC asks for messages
+        answer = self._ask("PutStatistics", put_requests(message, statistics), timeout)
+        closed = answer.closed
+        return Report.from_message(closed.report) if closed.HasField("report") else None
+
     def wait_ready(self, timeout: float = 10.0) -> None:
         """Waits until the server serves; raises Unavailable after `timeout` seconds."""
         deadline = time.monotonic() + timeout
@@ -299,6 +341,17 @@ class Client:
 
 def _key(run: str, epoch: int, split: str, layer: str) -> types_pb2.SeriesKey:
     return types_pb2.SeriesKey(run=run, epoch=_unsigned("epoch", epoch), split=split, layer=layer)
+
+
+def _report_choices(
+    spectrum: str, exact_pairs: bool, standard_errors: bool, one_vs_rest_margin: bool
+) -> types_pb2.ReportChoices:
+    return types_pb2.ReportChoices(
+        spectrum=_choice("spectrum", spectrum, _SPECTRUM),
+        exact_pairs=exact_pairs,
+        standard_errors=standard_errors,
+        one_vs_rest_margin=one_vs_rest_margin,
+    )
 
 
 def _unsigned(name: str, value: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from .v1 import service_pb2, statistics_pb2
 from .wire import checksum_of
 
 Array = np.ndarray[Any, Any]
+
+BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,48 @@ def read_statistics(parts: Iterable[service_pb2.GetStatisticsResponse]) -> Stati
         weight=None if weight is None else weight.reshape(header.num_classes, header.dim),
         bias=arrays.get(block_type.ARRAY_CLASSIFIER_BIAS),
     )
+
+
+def check_layout(statistics: Statistics) -> None:
+    """Raises InvalidArgument unless each array has the length that the header announces."""
+    for array, (length, _) in _layout(statistics.header).items():
+        values = _array_of(statistics, array)
+        got = 0 if values is None else values.size
+        if got != length:
+            name = statistics_pb2.StatisticsBlock.Array.Name(array)
+            raise InvalidArgument(f"statistics: expected {length} elements of {name}; got {got}")
+
+
+def put_requests(
+    open_message: service_pb2.Open, statistics: Statistics
+) -> Iterator[service_pb2.PutStatisticsRequest]:
+    """Yields a state in the messages that contribute it."""
+    yield service_pb2.PutStatisticsRequest(open=open_message)
+    yield service_pb2.PutStatisticsRequest(header=statistics.header)
+    for array, (_, dtype) in _layout(statistics.header).items():
+        little = np.dtype(dtype).newbyteorder("<")
+        values = np.ascontiguousarray(_array_of(statistics, array), dtype=little).reshape(-1)
+        step = BLOCK_BYTES // little.itemsize
+        for begin in range(0, len(values), step):
+            data = values[begin : begin + step].tobytes()
+            block = statistics_pb2.StatisticsBlock(
+                array=array, offset=begin, crc32c=checksum_of(data), data=data
+            )
+            yield service_pb2.PutStatisticsRequest(block=block)
+
+
+def _array_of(statistics: Statistics, array: int) -> Array | None:
+    block = statistics_pb2.StatisticsBlock
+    arrays: dict[int, Array | None] = {
+        block.ARRAY_CLASSES: statistics.classes,
+        block.ARRAY_COUNTS: statistics.counts,
+        block.ARRAY_MEANS: statistics.means,
+        block.ARRAY_WITHIN: statistics.within,
+        block.ARRAY_SCATTER: statistics.scatter_upper,
+        block.ARRAY_CLASSIFIER_WEIGHT: statistics.weight,
+        block.ARRAY_CLASSIFIER_BIAS: statistics.bias,
+    }
+    return arrays[array]
 
 
 def _layout(header: statistics_pb2.StatisticsHeader) -> dict[int, tuple[int, Any]]:
