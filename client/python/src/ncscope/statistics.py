@@ -109,7 +109,10 @@ def put_requests(
         for begin in range(0, len(values), step):
             data = values[begin : begin + step].tobytes()
             block = statistics_pb2.StatisticsBlock(
-                array=array, offset=begin, crc32c=checksum_of(data), data=data
+                array=statistics_pb2.StatisticsBlock.Array.Name(array),
+                offset=begin,
+                crc32c=checksum_of(data),
+                data=data,
             )
             yield service_pb2.PutStatisticsRequest(block=block)
 
