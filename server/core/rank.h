@@ -41,8 +41,10 @@ struct Rank {
     uint64_t record;
   };
   std::vector<ClassifierPlace> classifier_records;  // of the log, those that count
-  // The log is not to be written anew below this size, unless that failed, and this time has come.
+  // The log is not to be written anew below this size, unless the share for which that was found
+  // has halved, or that failed and this time has come.
   uint64_t rewrite_above = 0;
+  uint64_t rewrite_share = 0;
   std::chrono::steady_clock::time_point rewrite_again = kNever;
   Reservation memory;
 

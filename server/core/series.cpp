@@ -100,19 +100,25 @@ std::optional<uint64_t> Series::durable_sequence(uint32_t rank) {
 bool Series::is_over(uint32_t index, uint64_t session) {
   const Rank& rank = rank_at(index);
   const std::lock_guard lock(mutex_);
-  if (rank.owner != session || drop_reason_) return true;
-  // The log of what is reported is gone, and whoever asks again gets the report.
-  return phase_ == Phase::kStreaming && rank.log && !rank.log->failure().empty();
+  return rank.owner != session || drop_reason_ || lost_its_log(rank);
+}
+
+// What has closed or is reported needs its log no more, and whoever asks again gets an answer.
+bool Series::lost_its_log(const Rank& rank) const {
+  return phase_ == Phase::kStreaming && !rank.closed && rank.log && !rank.log->failure().empty();
 }
 
 void Series::require_going(uint32_t index, uint64_t session) {
   const Rank& rank = rank_at(index);
   require_writer(rank, session);
-  if (rank.log && !reported()) rank.log->require_good();
+  const std::lock_guard lock(mutex_);
+  if (lost_its_log(rank)) rank.log->require_good();
 }
 
 void Series::on_durable(uint32_t rank, uint64_t session, std::function<void()> changed) {
-  if (const auto& log = rank_at(rank).log) log->on_durable(session, std::move(changed));
+  const Rank& of = rank_at(rank);
+  if (!of.log) return;
+  of.log->on_durable(session, std::move(changed), [&of, session] { return of.owner == session; });
 }
 
 std::string Series::opening(uint32_t index) const {

@@ -42,7 +42,8 @@ struct SeriesStatus {
   std::string lost_text() const;
 };
 
-// Thread-safe. Locks are taken in this order: Rank::mutex, mutex_, those of the services.
+// Thread-safe. Locks are taken in this order: Rank::mutex, the callback of its log, mutex_, those
+// of the services.
 class Series {
  public:
   // `open` is of any of the ranks and has been checked; `log` is null where there are no logs.
@@ -149,6 +150,7 @@ class Series {
   Rank& rank_at(uint32_t rank);
   void require_writer(const Rank& rank, uint64_t session) const;
   void require_open(const Rank& rank, uint32_t index) const;
+  bool lost_its_log(const Rank& rank) const;  // under mutex_
   void apply(Rank& rank, uint32_t index, const IncomingBatch& batch, uint32_t checksum);
   void reserve_accumulator(Rank& rank, DType type);
   void accumulate(Rank& rank, const Batch& batch, const Dropped& dropped);

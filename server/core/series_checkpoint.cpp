@@ -1,5 +1,5 @@
-// The bound on a rank's log (--log-budget): sums in place of the samples, and every n-th batch for
-// the second look at them.
+// The bound on a rank's log (--log-budget): sums in place of the samples, and one of 2^n batches
+// for the second look at them.
 #include <spdlog/spdlog.h>
 
 #include "server/core/errors.h"
@@ -11,7 +11,7 @@ namespace ncscope::server {
 namespace {
 
 // Of a log's share, what samples may take of one that is written anew: the rest fills with what
-// comes, so that a byte is copied about a third time only.
+// comes.
 constexpr uint64_t kSampleShare = 4;
 // After a failure.
 constexpr std::chrono::seconds kRetry{10};
@@ -21,13 +21,16 @@ constexpr std::chrono::seconds kRetry{10};
 bool Series::may_rewrite(const Rank& rank) const {
   if (!rank.log || rank.closed || !rank.accumulator || !rank.broken.empty()) return false;
   return rank.log->beyond_share() && (rank.log->size() >= rank.rewrite_above ||
+                                      services_.logs.share() < rank.rewrite_share / 2 ||
                                       std::chrono::steady_clock::now() >= rank.rewrite_again);
 }
 
 void Series::bound_log(Rank& rank, uint32_t index) {
   if (!may_rewrite(rank)) return;
   const uint64_t size = rank.log->size();
-  const uint32_t level = rank.samples.level_within(services_.logs.share() / kSampleShare);
+  rank.rewrite_share = services_.logs.share();
+  rank.rewrite_again = Rank::kNever;
+  const uint32_t level = rank.samples.level_within(rank.rewrite_share / kSampleShare);
   const uint64_t expected = rank.accumulator->image_bytes() + rank.samples.bytes_at(level) +
                             sizeof(uint32_t) * rank.next_sequence() +
                             sizeof(uint64_t) * sample_ids_.count(index);
@@ -47,7 +50,6 @@ void Series::bound_log(Rank& rank, uint32_t index) {
   }
   // Whatever it came to: half of what is copied is new.
   rank.rewrite_above = 2 * rank.log->size();
-  rank.rewrite_again = Rank::kNever;
   ++services_.counters.checkpoints;
   spdlog::info(
       "the log of rank {} is written anew: {} bytes, from {}; one of {} batches is kept for"

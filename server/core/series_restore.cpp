@@ -146,6 +146,7 @@ void Series::leave_to_another_device(Rank& rank, uint32_t index, const std::stri
   spdlog::error("rank {} is lost until a server has those: {}: {}", index, text, describe(key_));
   const std::lock_guard lock(rank.mutex);
   rank.log->give_up(text);
+  rank.memory.release();
   const std::lock_guard series_lock(mutex_);
   rank.broken = text;
   broken_ = true;

@@ -97,7 +97,12 @@ void Series::close_missing() {
       rank->samples.clear();
     }
     rank->upload.reset();
-    close_rank(*rank, index, true);
+    if (!rank->log || rank->log->failure().empty()) {
+      close_rank(*rank, index, true);
+    } else {
+      // Nothing is noted: after a crash before the report it would have to be asked for again.
+      mark_closed(*rank, index, rank->accumulator ? rank->accumulator->samples() : 0, true);
+    }
   }
 }
 

@@ -47,7 +47,8 @@ void StreamHandler::open(StreamMessage& message) {
     if (durable && *durable + 1 > told_durable_)
       acknowledge(std::max(received_.load(), *durable), durable);
   });
-  // What became durable between the two is told by nobody else.
+  // What happened between the two is told by nobody else.
+  if (session_->is_over()) return stop_();
   const auto durable = session_->durable_sequence();
   if (durable != durable_before) acknowledge(std::max(received_.load(), *durable), durable);
 }

@@ -110,7 +110,8 @@ class WatchedSockets {
         std::max_element(sockets_.begin(), sockets_.end(),
                          [&](const auto& a, const auto& b) { return calls(a) < calls(b); });
     end(largest->second, "calls");
-    ::shutdown(largest->first, SHUT_RDWR);  // nothing more may come from it
+    // Nothing more may come from it.
+    if (inode_of(largest->first) == largest->second.inode) ::shutdown(largest->first, SHUT_RDWR);
   }
 
   void end(Socket& socket, const char* what) {
@@ -156,7 +157,10 @@ __attribute__((visibility("default"))) ssize_t recvmsg(int fd, msghdr* message, 
   static const auto next = reinterpret_cast<Function>(::dlsym(RTLD_NEXT, "recvmsg"));
   const ssize_t bytes = next(fd, message, flags);
   if (bytes <= 0 || (flags & (MSG_PEEK | MSG_ERRQUEUE)) != 0) return bytes;
-  if (ncscope::server::watched().received(fd, *message, static_cast<size_t>(bytes))) return bytes;
+  try {
+    if (ncscope::server::watched().received(fd, *message, static_cast<size_t>(bytes))) return bytes;
+  } catch (...) {  // no memory to follow it any more
+  }
   errno = ECONNRESET;
   return -1;
 }
@@ -165,7 +169,11 @@ __attribute__((visibility("default"))) ssize_t sendmsg(int fd, const msghdr* mes
   using Function = ssize_t (*)(int, const msghdr*, int);
   static const auto next = reinterpret_cast<Function>(::dlsym(RTLD_NEXT, "sendmsg"));
   const ssize_t bytes = next(fd, message, flags);
-  if (bytes > 0) ncscope::server::watched().sent(fd, *message, static_cast<size_t>(bytes));
+  if (bytes <= 0) return bytes;
+  try {
+    ncscope::server::watched().sent(fd, *message, static_cast<size_t>(bytes));
+  } catch (...) {  // its calls count for longer than they are open
+  }
   return bytes;
 }
 }

@@ -200,12 +200,10 @@ void LogFile::commit(uint64_t sequence) {
   {
     const std::lock_guard lock(mutex_);
     marks_.push_back({size_, sequence});
+    // The kernel has it, and whoever commits asks by himself.
+    if (!logs().syncs()) advance(size_);
   }
-  if (logs().syncs()) {
-    logs().request_sync(shared_from_this());
-  } else {
-    advance(size(), false);  // the kernel has it, and whoever commits asks by himself
-  }
+  if (logs().syncs()) logs().request_sync(shared_from_this());
 }
 
 void LogFile::wait_durable() {
@@ -234,8 +232,10 @@ std::optional<uint64_t> LogFile::durable_sequence() const {
   return durable_;
 }
 
-void LogFile::on_durable(uint64_t owner, std::function<void()> changed) {
+void LogFile::on_durable(uint64_t owner, std::function<void()> changed,
+                         const std::function<bool()>& is_current) {
   const std::lock_guard lock(callback_mutex_);
+  if (!is_current()) return changed();
   const bool taken_over = callback_owner_ != owner;
   callback_owner_ = owner;
   callback_.swap(changed);
@@ -273,28 +273,27 @@ void LogFile::sync() noexcept {
     logs().write_failed();
     return tell();
   }
+  bool risen = false;
   {
     const std::lock_guard lock(mutex_);
     if (file_ != file) return;  // removed meanwhile, or replaced by one that is safe
     entered_ = true;
-    target = std::min(target, sync_floor_);  // what was cut off meanwhile may be there anew
+    // What was cut off meanwhile may be there anew.
+    risen = advance(std::min(target, sync_floor_));
   }
-  advance(target, true);
+  if (risen) tell();
 }
 
-void LogFile::advance(uint64_t synced, bool tell_it) {
+bool LogFile::advance(uint64_t synced) {
   bool risen = false;
-  {
-    const std::lock_guard lock(mutex_);
-    synced_ = std::max(synced_, std::min(synced, size_));
-    while (!marks_.empty() && marks_.front().end <= synced_) {
-      durable_ = marks_.front().sequence;
-      marks_.pop_front();
-      risen = true;
-    }
-    changed_.notify_all();
+  synced_ = std::max(synced_, std::min(synced, size_));
+  while (!marks_.empty() && marks_.front().end <= synced_) {
+    durable_ = marks_.front().sequence;
+    marks_.pop_front();
+    risen = true;
   }
-  if (risen && tell_it) tell();
+  changed_.notify_all();
+  return risen;
 }
 
 void LogFile::tell() {

@@ -72,8 +72,11 @@ class LogFile : public std::enable_shared_from_this<LogFile> {
   void require_good() const;
   // `changed` is called whenever the sequence has risen later than within commit(), and when there
   // is a failure, by whatever thread; it may call durable_sequence() and failure(). It takes the
-  // place of another owner's, which is called a last time.
-  void on_durable(uint64_t owner, std::function<void()> changed);
+  // place of another owner's, which is called a last time. Where `is_current` says that a later
+  // owner was first, that one stays, and `changed` is called this once.
+  void on_durable(
+      uint64_t owner, std::function<void()> changed,
+      const std::function<bool()>& is_current = [] { return true; });
   // Ends that, unless another owner's took its place: no call is under way when this returns.
   void end_on_durable(uint64_t owner);
 
@@ -89,7 +92,7 @@ class LogFile : public std::enable_shared_from_this<LogFile> {
   void create();
   EpochLogs& logs() const;
   void write_record(const RecordHeader& header, const BodyParts& body, uint64_t place) const;
-  void advance(uint64_t synced, bool tell_it);
+  bool advance(uint64_t synced);  // under mutex_; true if durable_ has risen
 
   const std::shared_ptr<SeriesLog> series_;
   const std::filesystem::path path_;

@@ -166,6 +166,10 @@ ReadCheckpoint read_checkpoint(uint64_t body_bytes, const ReadBody& read) {
   ReadCheckpoint record;
   record.has_predictions = (fixed[1] & kHasPredictions) != 0;
   record.duplicates = fixed[2];
+  if (fixed[4] > 63) {
+    throw DataLoss("log: expected a checkpoint with samples of a level of at most 63, got " +
+                   std::to_string(fixed[4]));
+  }
   record.sample_level = static_cast<uint32_t>(fixed[4]);
   record.sample_ids.resize(ids);
   record.checksums.resize(batches);

@@ -3,9 +3,9 @@
 //   header   magic, type, body bytes (uint64), CRC-32C of the body, CRC-32C of the header before it
 //   body     by type; see below. Little-endian, as everything.
 //
-// A log begins with an open record. A sample that is damaged is
-// passed over: the sums do not depend on it. A record that is cut short, or whose checksum differs,
-// ends the log: nothing behind it is read.
+// A log begins with an open record. A record that is cut short, or whose checksum differs, ends the
+// log: nothing behind it is read. Behind a checkpoint follow samples of what it stands for; one
+// that is damaged is passed over, since the sums do not depend on it.
 #pragma once
 
 #include <array>

@@ -60,6 +60,12 @@ def test_arrays_that_do_not_fit_are_named(client, run_name):
     missing = dataclasses.replace(state, bias=None)
     with pytest.raises(errors.InvalidArgument, match=r"ARRAY_CLASSIFIER_BIAS; got 0"):
         client.put_statistics(run_name, 0, missing)
+    floats = dataclasses.replace(state, counts=state.counts.astype(np.float64))
+    with pytest.raises(errors.InvalidArgument, match="ARRAY_COUNTS of uint64; got float64"):
+        client.put_statistics(run_name, 0, floats)
+    negative = dataclasses.replace(state, counts=-state.counts.astype(np.int64))
+    with pytest.raises(errors.InvalidArgument, match="ARRAY_COUNTS of at least 0; got -90"):
+        client.put_statistics(run_name, 0, negative)
     more = dataclasses.replace(state, counts=state.counts + 1)
     with pytest.raises(errors.InvalidArgument, match="expected counts that sum to 218, got 225"):
         client.put_statistics(run_name, 0, more)

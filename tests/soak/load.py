@@ -2,8 +2,8 @@
 
     load.py [--short] [SCENARIO ...]
 
-Each scenario runs against a server of its own. Meanwhile, or right afterwards, a client that
-behaves must be served, and get the report that it always gets. Resident memory must stay below
+Each scenario runs against a server of its own. But for `streams`, a client that behaves must be
+served meanwhile, or right afterwards, and get the report that it always gets. Resident memory must stay below
 what the server's budgets add up to, and 100 MB, above that of a server that has done nothing.
 """
 

@@ -291,6 +291,23 @@ TEST_F(CheckpointTest, AnotherMathLosesTheRankAndKeepsTheLog) {
   EXPECT_EQ(engine().open(open)->next_sequence(), 60u);
 }
 
+TEST_F(CheckpointTest, WithoutThatRankTheEpochIsReportedInPart) {
+  undisturbed(samples_);
+  v1::Open open = open_for(samples_);
+  open.set_world_size(2);
+  send(open, samples_, 60);
+  ASSERT_GE(checkpoints(), 1u);
+  stop();
+  math_ = Math::kFloat64;
+  open.set_rank(1);
+  EXPECT_FALSE(send_rest(open, samples_, kPerBatch).report);
+  v1::ReportPartialRequest request;
+  *request.mutable_key() = open.key();
+  const v1::Report report = engine().report_partial(request).report();
+  EXPECT_TRUE(report.partial());
+  EXPECT_EQ(report.data().samples(), kSamples);
+}
+
 // What only a newer version can read is not touched.
 TEST_F(CheckpointTest, ARecordOfANewerVersionStopsTheStart) {
   send(open_for(samples_), samples_, 3);

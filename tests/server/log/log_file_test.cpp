@@ -102,6 +102,23 @@ TEST_P(LogFileTest, SequencesBecomeDurableInOrder) {
   EXPECT_EQ(seen.empty(), GetParam() == Durability::kOs);
 }
 
+// Of two streams of a rank the later one may be the first to say whom to tell.
+TEST_P(LogFileTest, AnEarlierOwnerDoesNotTakeItsPlace) {
+  const auto log = logs_.new_series()->new_rank(0);
+  int newer = 0;
+  int older = 0;
+  log->on_durable(2, [&] { ++newer; });
+  log->on_durable(
+      1, [&] { ++older; }, [] { return false; });
+  EXPECT_EQ(older, 1);  // so that it sees that it is over
+  log->end_on_durable(1);
+  log->tell();
+  EXPECT_EQ(older, 1);
+  EXPECT_EQ(newer, 1);
+  log->on_durable(3, [] {});
+  EXPECT_EQ(newer, 2);
+}
+
 TEST_P(LogFileTest, NothingIsWrittenToALogThatIsGone) {
   const auto series = logs_.new_series();
   const auto log = series->new_rank(0);

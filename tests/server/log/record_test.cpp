@@ -108,6 +108,19 @@ TEST(Record, CheckpointsComeBackAsTheyWere) {
   }
 }
 
+TEST(Record, ALevelBeyondAllBatchesIsRefused) {
+  CheckpointRecord in;
+  in.sample_level = 64;
+  const CheckpointBody body(in);
+  size_t bytes = 0;
+  const auto whole = joined(body.parts(), bytes);
+  EXPECT_THROW(read_checkpoint(bytes,
+                               [&](uint64_t offset, void* out, size_t part) {
+                                 std::memcpy(out, view(whole, bytes).data() + offset, part);
+                               }),
+               DataLoss);
+}
+
 TEST(Record, SmallOnesComeBackAsTheyWere) {
   const std::vector<double> values = {1.5, -2};
   size_t bytes = 0;

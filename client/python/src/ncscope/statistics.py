@@ -87,13 +87,23 @@ def read_statistics(parts: Iterable[service_pb2.GetStatisticsResponse]) -> Stati
 
 
 def check_layout(statistics: Statistics) -> None:
-    """Raises InvalidArgument unless each array has the length that the header announces."""
-    for array, (length, _) in _layout(statistics.header).items():
+    """Raises InvalidArgument unless each array has the length and kind that the header says."""
+    for array, (length, dtype) in _layout(statistics.header).items():
         values = _array_of(statistics, array)
         got = 0 if values is None else values.size
+        name = statistics_pb2.StatisticsBlock.Array.Name(array)
         if got != length:
-            name = statistics_pb2.StatisticsBlock.Array.Name(array)
             raise InvalidArgument(f"statistics: expected {length} elements of {name}; got {got}")
+        if values is None:
+            continue
+        expected = np.dtype(dtype)
+        kinds = "iu" if expected.kind == "u" else "iuf"
+        if values.dtype.kind not in kinds:
+            raise InvalidArgument(
+                f"statistics: expected {name} of {expected.name}; got {values.dtype}"
+            )
+        if expected.kind == "u" and values.size and values.min() < 0:
+            raise InvalidArgument(f"statistics: expected {name} of at least 0; got {values.min()}")
 
 
 def put_requests(
