@@ -21,9 +21,9 @@ constexpr uint8_t kPredictions = tag(v1::Batch::kPredictionsFieldNumber, kLength
 constexpr uint8_t kLabels = tag(v1::Batch::kLabelsFieldNumber, kLength);
 constexpr uint8_t kFeatures = tag(v1::Batch::kFeaturesFieldNumber, kLength);
 
-bool read_varint(PieceRun& in, uint64_t& value) {
+bool read_varint(PieceRun& in, uint64_t& value, int bits_at_most = 64) {
   value = 0;
-  for (int shift = 0; shift < 64; shift += 7) {
+  for (int shift = 0; shift < bits_at_most; shift += 7) {
     const auto byte = in.take_byte();
     if (!byte) return false;
     const uint64_t bits = *byte & 0x7f;
@@ -36,7 +36,8 @@ bool read_varint(PieceRun& in, uint64_t& value) {
 
 bool read_run(PieceRun& in, PieceRun& run) {
   uint64_t bytes = 0;
-  if (!read_varint(in, bytes) || bytes > in.size()) return false;
+  // A length in more than five bytes is none to Protocol Buffers, whatever it comes to.
+  if (!read_varint(in, bytes, 32) || bytes > in.size()) return false;
   run = in.split(static_cast<size_t>(bytes));
   return true;
 }

@@ -142,5 +142,19 @@ TEST(AdmitBatch, SaysWhenThereIsNoMemory) {
   EXPECT_EQ(in.checksum, batch.crc32c());
 }
 
+// Of the batch, and of a field within it: Protocol Buffers takes up to five bytes.
+TEST(FindBatch, LengthsOfMoreBytesThanNeeded) {
+  for (size_t more = 0; more < 11; ++more) {
+    std::string length(more, '\x80');
+    length += '\0';
+    const std::string inner = "\x7a" + length;
+    for (const std::string& message :
+         {"\x12" + length, "\x12" + std::string(1, static_cast<char>(inner.size())) + inner}) {
+      const std::vector<Piece> pieces = {std::as_bytes(std::span(message))};
+      EXPECT_EQ(batch_disagreement(pieces, message), "") << more;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace ncscope::testing
