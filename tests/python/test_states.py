@@ -74,7 +74,7 @@ def test_arrays_that_do_not_fit_are_named(client, run_name):
 
 def test_a_server_that_is_gone(run_name):
     header = ncscope.v1.statistics_pb2.StatisticsHeader(num_classes=1, dim=1)
-    none = np.zeros(0)
+    none = np.zeros(0, np.uint64)
     state = ncscope.Statistics(header, none, none, none, none, np.zeros(1), None, None)
     with (
         ncscope.Client("127.0.0.1:9", timeout=5) as client,
