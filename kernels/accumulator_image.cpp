@@ -166,11 +166,11 @@ void check_header(const Header& header, const ClassSums& sums, const Device& dev
 }
 
 void check_labels(const ClassSums& sums) {
-  const auto known = [&](int32_t label) {
-    return label < 0 || static_cast<size_t>(label) < sums.num_classes;
-  };
-  if (std::ranges::all_of(sums.waiting, known)) return;
-  throw DataLoss("an image of sums: a row waits for a class that is not there");
+  for (const int32_t label : sums.waiting) {
+    if (label < 0 || static_cast<size_t>(label) < sums.num_classes) continue;
+    throw DataLoss("an image of sums: expected rows that wait for a class below " +
+                   std::to_string(sums.num_classes) + ", got " + std::to_string(label));
+  }
 }
 
 }  // namespace
