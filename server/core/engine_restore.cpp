@@ -13,9 +13,12 @@
 namespace ncscope::server {
 namespace {
 
-bool names_series(const v1::Open& open) {
+// Whether a server can have logged `open` in `path`; its limits, which may have changed, aside.
+bool may_begin(const SeriesLog& log, const std::filesystem::path& path, const v1::Open& open) {
+  if (path != log.rank_path(open.rank())) return false;
   try {
     parse_key(open.key());
+    if (open.data_type() != v1::DATA_TYPE_UNSPECIFIED) parse_batch_spec(open);
     return true;
   } catch (const InvalidArgument&) {
     return false;
@@ -43,7 +46,7 @@ Found look_into(const SeriesLog& log) {
     v1::Open open;
     if (!first || first->type != RecordType::kOpen) continue;
     if (!open.ParseFromArray(first->body.data(), static_cast<int>(first->body.size()))) continue;
-    if (!names_series(open)) continue;
+    if (!may_begin(log, path, open)) continue;
     found.open = std::move(open);
     break;
   }

@@ -193,6 +193,19 @@ TEST_F(DamageTest, WhatNamesNoSeriesIsKeptAside) {
   EXPECT_EQ(logs(), std::vector{data() / "log" / "1-0.damaged"});
 }
 
+TEST_F(DamageTest, WhatNoServerHasOpenedDoesNotSayWhatTheSeriesIs) {
+  for (const bool other_rank : {true, false}) {
+    v1::Open open = open_of(other_rank ? 1 : 0, "another");
+    open.set_world_size(3);
+    if (!other_rank) open.set_data_type(static_cast<v1::DataType>(11));
+    const std::string bytes = open.SerializeAsString();
+    start_with("rank-0.log", sealed(server::RecordType::kOpen, {std::as_bytes(std::span(bytes))}));
+    EXPECT_EQ(services().counters.damaged_logs, 1u);
+    EXPECT_EQ(services().counters.replayed_batches, 1u);
+    EXPECT_EQ(finish("run"), undisturbed_);
+  }
+}
+
 TEST_F(DamageTest, ALogOfAnotherSeriesIsNotTaken) {
   for (const bool other_run : {true, false}) {
     v1::Open open = open_of(1, other_run ? "another" : "run");
