@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import samples
-from conftest import binary
+from servers import binary
 from test_metrics import check, stream
 
 DATA = samples.make("imbalanced")

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from conftest import ROOT, binary
+from servers import ROOT, binary
 
 
 @pytest.mark.parametrize(

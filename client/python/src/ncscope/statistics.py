@@ -48,6 +48,23 @@ class Statistics:
         return full
 
 
+@dataclass(frozen=True)
+class Decisions:
+    """NC4 of a state's samples, counted by who had them; classes as in `Statistics.classes`.
+
+    Means of an epoch are known when it ends, so the nearest centre is that of an earlier one.
+    """
+
+    centers_epoch: int
+    """Epoch whose class means, of split "train" and the same layer, the centres were."""
+    agreements: Array
+    """Samples of the class for which argmax(W h + b) is the nearest centre. [P] uint64."""
+    nearest_correct: Array
+    """Samples of the class whose nearest centre is that of the class. [P] uint64."""
+    classifier_correct: Array
+    """Samples of the class for which argmax(W h + b) is the class. [P] uint64."""
+
+
 def read_statistics(parts: Iterable[service_pb2.GetStatisticsResponse]) -> Statistics:
     """Puts the arrays together again; raises DataLoss if a block is missing or damaged."""
     header = None
