@@ -14,6 +14,7 @@ from . import errors
 from .client import Client
 from .connection import StreamOptions
 from .errors import NcscopeError
+from .monitor import Epoch, Monitor, MonitorOptions, ReportFuture
 from .report import Report
 from .statistics import Statistics
 from .stream import Stream
@@ -22,8 +23,12 @@ from .version import __version__
 
 __all__ = [
     "Client",
+    "Epoch",
+    "Monitor",
+    "MonitorOptions",
     "NcscopeError",
     "Report",
+    "ReportFuture",
     "Run",
     "Statistics",
     "Stream",

@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 import grpc
 
+from .choices import NONFINITE, PROFILES, WEIGHTINGS, choice, report_choices, unsigned
 from .connection import StreamOptions
-from .errors import InvalidArgument, Unavailable, from_rpc
+from .errors import Unavailable, from_rpc
 from .report import Report, from_message
 from .service import CHANNEL_OPTIONS, callables, is_serving
 from .statistics import Statistics, check_layout, put_requests, read_statistics
@@ -21,23 +22,6 @@ from .v1.report_types import Run
 from .wire import checksum_of
 
 PAGE_SIZE = 200
-
-_NONFINITE = {
-    "refuse": types_pb2.NONFINITE_POLICY_REFUSE,
-    "skip": types_pb2.NONFINITE_POLICY_SKIP,
-}
-_WEIGHTING = {
-    "uniform": types_pb2.WEIGHTING_UNIFORM,
-    "by_count": types_pb2.WEIGHTING_BY_COUNT,
-}
-_SPECTRUM = {
-    "auto": types_pb2.SPECTRUM_CHOICE_UNSPECIFIED,
-    "none": types_pb2.SPECTRUM_CHOICE_NONE,
-    "leading": types_pb2.SPECTRUM_CHOICE_LEADING,
-    "all": types_pb2.SPECTRUM_CHOICE_ALL,
-}
-
-_PROFILE = {name: name for name in ("default", "papyan", "geometric", "linguistic", "rw")}
 
 
 class Client:
@@ -111,18 +95,18 @@ class Client:
         """
         message = service_pb2.Open(
             key=_key(run, epoch, split, layer),
-            attempt=_unsigned("attempt", attempt),
-            rank=_unsigned("rank", rank),
-            world_size=_unsigned("world_size", world_size),
-            num_classes=_unsigned("num_classes", num_classes),
-            dim=_unsigned("dim", 0 if dim is None else dim),
+            attempt=unsigned("attempt", attempt),
+            rank=unsigned("rank", rank),
+            world_size=unsigned("world_size", world_size),
+            num_classes=unsigned("num_classes", num_classes),
+            dim=unsigned("dim", 0 if dim is None else dim),
             label_type=types_pb2.LABEL_TYPE_INT64,
-            nonfinite=_choice("nonfinite", nonfinite, _NONFINITE),
+            nonfinite=choice("nonfinite", nonfinite, NONFINITE),
             ignore_index=ignore_index,
-            weighting=_choice("weighting", weighting, _WEIGHTING),
-            depth=_unsigned("depth", depth),
-            profile=_choice("profile", profile, _PROFILE),
-            choices=_report_choices(spectrum, exact_pairs, standard_errors, one_vs_rest_margin),
+            weighting=choice("weighting", weighting, WEIGHTINGS),
+            depth=unsigned("depth", depth),
+            profile=choice("profile", profile, PROFILES),
+            choices=report_choices(spectrum, exact_pairs, standard_errors, one_vs_rest_margin),
         )
         limits = options or StreamOptions(timeout=self.timeout)
         return Stream(self._calls, message, dtype, resume, limits, self._closed)
@@ -152,7 +136,7 @@ class Client:
             wait=wait,
             omit_classes=not classes,
             include_layers=layers,
-            attempt=None if attempt is None else _unsigned("attempt", attempt),
+            attempt=None if attempt is None else unsigned("attempt", attempt),
         )
         return Report.from_message(self._ask("GetReport", request, timeout).report)
 
@@ -175,7 +159,7 @@ class Client:
             run=run,
             split=split,
             layer=layer,
-            min_epoch=_unsigned("min_epoch", min_epoch),
+            min_epoch=unsigned("min_epoch", min_epoch),
             max_epoch=max_epoch,
             page_size=PAGE_SIZE,
             include_classes=classes,
@@ -273,15 +257,15 @@ class Client:
         header = statistics.header
         message = service_pb2.Open(
             key=_key(run, epoch, split, layer),
-            attempt=_unsigned("attempt", attempt),
-            rank=_unsigned("rank", rank),
-            world_size=_unsigned("world_size", world_size),
+            attempt=unsigned("attempt", attempt),
+            rank=unsigned("rank", rank),
+            world_size=unsigned("world_size", world_size),
             num_classes=header.num_classes,
             dim=header.dim,
-            weighting=_choice("weighting", weighting, _WEIGHTING),
-            depth=_unsigned("depth", depth),
-            profile=_choice("profile", profile, _PROFILE),
-            choices=_report_choices(spectrum, exact_pairs, standard_errors, one_vs_rest_margin),
+            weighting=choice("weighting", weighting, WEIGHTINGS),
+            depth=unsigned("depth", depth),
+            profile=choice("profile", profile, PROFILES),
+            choices=report_choices(spectrum, exact_pairs, standard_errors, one_vs_rest_margin),
         )
         check_layout(statistics)
         checksum_of(b"")  # here, rather than while gRPC asks for messages
@@ -340,28 +324,4 @@ class Client:
 
 
 def _key(run: str, epoch: int, split: str, layer: str) -> types_pb2.SeriesKey:
-    return types_pb2.SeriesKey(run=run, epoch=_unsigned("epoch", epoch), split=split, layer=layer)
-
-
-def _report_choices(
-    spectrum: str, exact_pairs: bool, standard_errors: bool, one_vs_rest_margin: bool
-) -> types_pb2.ReportChoices:
-    return types_pb2.ReportChoices(
-        spectrum=_choice("spectrum", spectrum, _SPECTRUM),
-        exact_pairs=exact_pairs,
-        standard_errors=standard_errors,
-        one_vs_rest_margin=one_vs_rest_margin,
-    )
-
-
-def _unsigned(name: str, value: int) -> int:
-    """Checks what protobuf would refuse with a text that does not name the argument."""
-    if isinstance(value, bool) or not 0 <= value < 1 << 32:
-        raise InvalidArgument(f"expected {name} in [0, 2^32); got {value!r}")
-    return int(value)
-
-
-def _choice(name: str, value: str, choices: dict[str, Any]) -> Any:
-    if value not in choices:
-        raise InvalidArgument(f"expected {name} of {', '.join(choices)}; got {value!r}")
-    return choices[value]
+    return types_pb2.SeriesKey(run=run, epoch=unsigned("epoch", epoch), split=split, layer=layer)

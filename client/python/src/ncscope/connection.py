@@ -56,11 +56,15 @@ class Connection:
         self,
         calls: dict[str, Any],
         open_message: service_pb2.Open,
-        resume: bool,
+        begin: int | None,
         options: StreamOptions,
         cancellation: Cancellation,
     ) -> None:
-        """Opens; raises what the server says about that."""
+        """Opens; raises what the server says about that.
+
+        `begin`: number of the first batch that is sent, if the server does not want an earlier one;
+        None for the one that it wants. What it has already, it compares.
+        """
         self._calls = calls
         self._open = open_message
         self._options = options
@@ -71,10 +75,12 @@ class Connection:
         self._call = self._connect()
         opened = self._call.opened
         assert opened is not None
-        self.backlog = Backlog(opened.next_sequence if resume else 0)
+        wanted = opened.next_sequence
+        self.backlog = Backlog(wanted if begin is None else min(begin, wanted))
         self.max_message_bytes = opened.max_message_bytes
         self._had = opened.next_sequence  # batches of the server before this stream
         self._first = self.backlog.end  # that the present call sends
+        self._begin = self.backlog.end
         self._furthest = self._first  # most batches of this stream that were ever acknowledged
         self._futile_recoveries = 0  # since then
 
@@ -82,6 +88,18 @@ class Connection:
     def received(self) -> int:
         """Batches that the server has applied."""
         return self._call.received
+
+    @property
+    def confirmed(self) -> int:
+        """Batches that the server has taken from this stream, or that came before it."""
+        return max(self._begin, self._call.acknowledged_from(self._first))
+
+    @property
+    def safe(self) -> int:
+        """Batches that need not be kept: confirmed, and durable where the server tells that."""
+        call = self._call
+        theirs = call.durable if call.reports_durable else call.received
+        return min(theirs, self.confirmed)
 
     def check(self) -> None:
         """Raises the error that ended the connection, if one has."""
@@ -112,6 +130,11 @@ class Connection:
         for request in requests:
             self._call.send(request)
 
+    def send_unkept(self, request: bytes) -> None:
+        """Queues a chunk of a classifier that is sent again by the caller, where need be."""
+        self._wait(lambda call: call.unsent <= self._options.in_flight_bytes)
+        self._call.send(request)
+
     def flush(self) -> None:
         """Waits until the server has applied every batch."""
         self._wait(lambda call: call.received >= self.backlog.end)
@@ -126,6 +149,10 @@ class Connection:
         if closed is None:
             return self._report_made_meanwhile()
         return closed.report if closed.HasField("report") else None
+
+    def abandon(self) -> None:
+        """Ends the call without closing the rank; the connection is not used any more."""
+        self._call.cancel()
 
     def _connect(self) -> StreamCall:
         """Starts a call and waits for Opened."""
@@ -156,7 +183,8 @@ class Connection:
             call = self._call
             in_time = call.wait(lambda call=call: until(call), timeout)  # type: ignore[misc]
             keep = None if self._keeps_all(call) else self._options.keep_bytes
-            self.backlog.let_go(call.durable, call.received, keep)
+            confirmed = self.confirmed
+            self.backlog.let_go(min(call.durable, confirmed), min(call.received, confirmed), keep)
             if call.error is not None:
                 if self._recover(call.error):
                     return
@@ -238,11 +266,13 @@ class Connection:
                 f"the server came back wanting batch {wanted}; this stream still has "
                 f"those from {self.backlog.first} on (see keep_bytes)"
             )
+        # What it has not confirmed may be another's under the same name: it compares.
+        begin = min(wanted, max(self._furthest, self.backlog.first))
         self._call = call
-        self._first = min(wanted, self.backlog.end)
+        self._first = begin
         for request in self._classifier:
             call.send(request)
-        for data in self.backlog.batches_from(wanted):
+        for data in self.backlog.batches_from(begin):
             call.send(data)
         if self._close is not None:
             self._send_close(call)

@@ -46,6 +46,15 @@ def callables(channel: grpc.Channel) -> dict[str, Any]:
     return out
 
 
+def raw_put_statistics(channel: grpc.Channel) -> Any:
+    """Returns PutStatistics for requests that are serialised already."""
+    return channel.stream_unary(
+        f"/{_SERVICE.full_name}/PutStatistics",
+        request_serializer=None,
+        response_deserializer=service_pb2.PutStatisticsResponse.FromString,
+    )
+
+
 def is_serving(channel: grpc.Channel, timeout: float) -> bool:
     """Asks grpc.health.v1 for the state of the whole server; False if it does not answer."""
     check = channel.unary_unary("/grpc.health.v1.Health/Check")

@@ -175,7 +175,11 @@ class Stream:
             self._open.dim = dim
             self._open.data_type = DTYPES[dtype][0]
             self._connection = Connection(
-                self._calls, self._open, self._resume, self._options, self._cancellation
+                self._calls,
+                self._open,
+                None if self._resume else 0,
+                self._options,
+                self._cancellation,
             )
             self._dtype = dtype
             if self._classifier:

@@ -21,7 +21,7 @@ Buffer = bytes | memoryview
 # the protos.
 _REQUEST_BATCH = b"\x12"
 _SEQUENCE, _ROWS, _CRC32C = b"\x08", b"\x10", b"\x1d"
-_PREDICTIONS, _LABELS, _FEATURES = b"\x6a", b"\x72", b"\x7a"
+_SAMPLE_IDS, _PREDICTIONS, _LABELS, _FEATURES = b"\x62", b"\x6a", b"\x72", b"\x7a"
 
 CLASSIFIER_CHUNK_BYTES = 1 << 20
 
@@ -37,20 +37,33 @@ def varint(value: int) -> bytes:
 
 
 def frame_batch(
-    sequence: int, rows: int, labels: Buffer, features: Buffer, predictions: Buffer, crc: bool
+    sequence: int,
+    rows: int,
+    *,
+    labels: Buffer,
+    features: Buffer,
+    predictions: Buffer = b"",
+    sample_ids: Buffer = b"",
+    crc: bool = False,
 ) -> bytes:
     """Returns a StreamRequest that holds a Batch; buffers are little-endian, `features` row-major.
 
-    With `crc`, CRC-32C of the three buffers is added; that needs the package crc32c.
+    With `crc`, CRC-32C of the buffers is added; that needs the package crc32c.
     """
     parts: list[Buffer] = []
     if sequence:
         parts += [_SEQUENCE, varint(sequence)]
     parts += [_ROWS, varint(rows)]
     if crc:
-        checksum = checksum_of(labels, predictions, features)
+        checksum = checksum_of(labels, predictions, sample_ids, features)
         parts += [_CRC32C, checksum.to_bytes(4, "little")]
-    for tag, data in ((_PREDICTIONS, predictions), (_LABELS, labels), (_FEATURES, features)):
+    columns = (
+        (_SAMPLE_IDS, sample_ids),
+        (_PREDICTIONS, predictions),
+        (_LABELS, labels),
+        (_FEATURES, features),
+    )
+    for tag, data in columns:
         if len(data):
             parts += [tag, varint(len(data)), data]
     size = sum(map(len, parts))
