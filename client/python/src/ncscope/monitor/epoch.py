@@ -183,11 +183,7 @@ class Epoch:
                 features, self._features = self._features, None
                 self._add(features, labels, None, sample_ids)
                 return
-            if self._labels is not None:
-                raise FailedPrecondition(
-                    f"the head {self._monitor.head_name!r} was not called for the last batch: make "
-                    "the monitor before torch.compile, and have forward() call the module itself"
-                )
+            self._require_features()
             self._labels = (labels, sample_ids)
 
     def classifier(self, weight: Any, bias: Any = None) -> None:
@@ -203,10 +199,7 @@ class Epoch:
         if not self._usable():
             return self.future
         with self._guarded():
-            if self._labels is not None:
-                raise FailedPrecondition(
-                    f"the head {self._monitor.head_name!r} was not called for the last labels"
-                )
+            self._require_features()
             if self._features is not None:
                 raise FailedPrecondition("the last batch has no labels: see Epoch.labels")
             self._leave()
@@ -236,7 +229,7 @@ class Epoch:
                 raise FailedPrecondition(
                     f"the head {self._monitor.head_name!r} was called twice without labels between"
                 )
-            self._features = features
+            self._features = features.clone()  # forward() may change them before labels come
 
     def __enter__(self) -> Epoch:
         self._monitor.enter(self)
@@ -294,6 +287,14 @@ class Epoch:
                 raise InvalidArgument(f"expected {rows} {what}, one for each feature; got {size}")
             columns[n] = each.reshape(rows) if hasattr(each, "reshape") else each
         self._collector.add(features, *columns)
+
+    def _require_features(self) -> None:
+        """Raises for labels that are still without features."""
+        if self._labels is not None:
+            raise FailedPrecondition(
+                f"the head {self._monitor.head_name!r} was not called for the labels that were "
+                "given: make the monitor before torch.compile, and have forward() call the module"
+            )
 
     def _classifier_of_head(self) -> tuple[Any, Any] | None:
         return None if self._head is None else classifier_of(self._head)

@@ -75,7 +75,9 @@ def hook_head(module: Any, seen: Callable[[Any], None]) -> Callable[[], None]:
     """Calls `seen` with every input of `module`; returns what takes the hook off again."""
     import torch
 
-    def before(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> None:
+    def before(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> None:
+        if called is not module:  # a copy, made with its hooks: an average of weights, a replica
+            return
         given = args[0] if args else (kwargs or {}).get("input")
         if isinstance(given, torch.Tensor):
             seen(given)

@@ -23,15 +23,20 @@ def run_pass(
     """Runs `model` over `loader` within `epoch`; see Monitor.measure."""
     import torch
 
-    run = step or (lambda batch: run_batch(model, batch))
+    def run(batch: Any) -> None:
+        if step is None:
+            run_batch(model, batch, epoch)
+        else:
+            epoch.labels(step(batch))
+
     with _evaluation(model), _same_randomness(), torch.no_grad(), epoch:
         for batch in _with_bar(loader, epoch.future, progress):
-            epoch.labels(run(batch))
+            run(batch)
     return epoch.future
 
 
-def run_batch(model: Any, batch: Any) -> Any:
-    """Runs `model` on a batch, on the model's device; returns the batch's labels.
+def run_batch(model: Any, batch: Any, epoch: Epoch) -> None:
+    """Runs `model` on a batch, on the model's device, after its labels are given to `epoch`.
 
     Raises InvalidArgument for a batch that is neither (inputs, labels) nor a mapping with labels.
     """
@@ -39,11 +44,13 @@ def run_batch(model: Any, batch: Any) -> Any:
     if isinstance(batch, Mapping):
         name = next((each for each in ("labels", "label", "y") if each in batch), None)
         if name is not None:
+            epoch.labels(batch[name])
             model(**{key: _to(value, device) for key, value in batch.items()})
-            return batch[name]
+            return
     elif isinstance(batch, (tuple, list)) and len(batch) >= 2:
+        epoch.labels(batch[1])
         model(_to(batch[0], device))
-        return batch[1]
+        return
     raise InvalidArgument(
         'expected batches (inputs, labels) or mappings with "labels"; got '
         f"{type(batch).__name__}: give step="
