@@ -165,26 +165,34 @@ class Delivery:
                 self._advance(due[turn % len(due)])
 
     def _due(self) -> list[Way]:
-        """Series that have something to send now."""
+        """Series that have something to do now.
+
+        They are closed in the order in which they ended: the next epoch is not reported before.
+        """
         now = time.monotonic()
         out = []
+        may_close = True
         for series in list(self._store.series.values()):
             way = self._ways.get(series.begin.series)
             if way is None:
                 way = Way(series, Cancellation(self._stopped))
                 self._ways[series.begin.series] = way
-            if way.busy or now < way.next_try:
-                continue
-            if series.begin.is_state:
-                if series.end is not None:
-                    out.append(way)
-            elif (
-                series.end is not None
-                or way.sent < series.next_sequence
-                or way.parts_sent < len(series.parts)
-            ):
+            to_send = not series.begin.is_state and (
+                way.sent < series.next_sequence or way.parts_sent < len(series.parts)
+            )
+            to_close = series.end is not None and may_close
+            may_close = may_close and series.end is None
+            if (to_send or to_close) and not way.busy and now >= way.next_try:
                 out.append(way)
         return out
+
+    def _may_close(self, way: Way) -> bool:
+        """Whether it is the first of those that have ended."""
+        with self._store.changed:
+            for series in self._store.series.values():
+                if series is way.series or series.end is not None:
+                    return series is way.series
+        return False
 
     def _let_go(self) -> None:
         for way in list(self._ways.values()):
@@ -197,7 +205,7 @@ class Delivery:
         try:
             if way.series.begin.is_state:
                 self._on_its_own(way, self._put_state)
-            elif self._send_some(way):
+            elif self._send_some(way) and self._may_close(way):
                 self._on_its_own(way, self._close)
         except Cancelled:
             pass  # by stop()
