@@ -14,7 +14,8 @@ namespace ncscope {
 
 // Counts per class; those of two sets of samples add up.
 struct DecisionCounts {
-  enum class Source { kNone, kClassifier, kPredictions };
+  // kCounted: by a classifier, by whoever had the samples.
+  enum class Source { kNone, kClassifier, kPredictions, kCounted };
 
   Source source = Source::kNone;             // where the classifier's decisions came from
   uint32_t centers = 0;                      // P, the nearest-centre rule's choices

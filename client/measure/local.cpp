@@ -58,6 +58,8 @@ v1::DecisionSource decision_source(DecisionCounts::Source source) {
       return v1::DECISION_SOURCE_CLASSIFIER;
     case DecisionCounts::Source::kPredictions:
       return v1::DECISION_SOURCE_PREDICTIONS;
+    case DecisionCounts::Source::kCounted:
+      return v1::DECISION_SOURCE_COUNTED;
     case DecisionCounts::Source::kNone:
       break;
   }

@@ -67,7 +67,11 @@ UnbiasedAgreement unbiased_agreement(const Numbers& numbers, const metrics::Anal
     return out;
   }
   const DecisionCounts& decisions = *analysis.decisions();
-  if (decisions.source == DecisionCounts::Source::kClassifier) {
+  if (decisions.source != DecisionCounts::Source::kPredictions) {
+    if (analysis.classifier() == nullptr) {
+      out.reason = "the tool decides without b, and whether these decisions were is not known";
+      return out;
+    }
     const std::vector<double>& bias = analysis.classifier()->bias;
     if (!std::ranges::all_of(bias, [&](double b) { return b == bias[0]; })) {
       out.reason = "the tool decides without b, and these decisions were counted with it";

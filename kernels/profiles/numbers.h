@@ -55,7 +55,7 @@ struct UnbiasedAgreement {
 };
 
 // From decisions by W h + b, which b does not change where all its entries are equal. Predictions
-// are taken as they came.
+// are taken as they came; of decisions that were counted elsewhere the classifier must be known.
 UnbiasedAgreement unbiased_agreement(const Numbers& numbers, const metrics::Analysis& analysis);
 
 // Why there is nothing to compare w_c and M_c by; nothing where there is.

@@ -90,6 +90,9 @@ v1::StatisticsHeader make_header(const StatisticsBundle& bundle) {
   header.set_has_classifier_bias(bundle.classifier && !bundle.classifier->bias.empty());
   header.set_sum_squares(statistics.sum_squares);
   header.set_scatter_resolution(statistics.scatter_resolution);
+  if (bundle.decisions) {
+    header.mutable_decisions()->set_centers_epoch(bundle.decisions->centers_epoch);
+  }
   return header;
 }
 
@@ -105,9 +108,16 @@ void write_statistics(const StatisticsBundle& bundle,
   write_array(v1::StatisticsBlock::ARRAY_MEANS, statistics.means, block);
   write_array(v1::StatisticsBlock::ARRAY_WITHIN, statistics.within, block);
   write_triangle(statistics, block);
-  if (!bundle.classifier) return;
-  write_array(v1::StatisticsBlock::ARRAY_CLASSIFIER_WEIGHT, bundle.classifier->weight, block);
-  write_array(v1::StatisticsBlock::ARRAY_CLASSIFIER_BIAS, bundle.classifier->bias, block);
+  if (const auto& classifier = bundle.classifier) {
+    write_array(v1::StatisticsBlock::ARRAY_CLASSIFIER_WEIGHT, classifier->weight, block);
+    write_array(v1::StatisticsBlock::ARRAY_CLASSIFIER_BIAS, classifier->bias, block);
+  }
+  if (const auto& decisions = bundle.decisions) {
+    write_array(v1::StatisticsBlock::ARRAY_AGREEMENTS, decisions->agreement, block);
+    write_array(v1::StatisticsBlock::ARRAY_NEAREST_CORRECT, decisions->ncc_correct, block);
+    write_array(v1::StatisticsBlock::ARRAY_CLASSIFIER_CORRECT, decisions->classifier_correct,
+                block);
+  }
 }
 
 }  // namespace ncscope

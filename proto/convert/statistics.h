@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/classifier.h"
+#include "kernels/counted_decisions.h"
 #include "kernels/statistics.h"
 #include "ncscope/v1/statistics.pb.h"
 
@@ -20,6 +21,7 @@ struct StatisticsBundle {
   v1::SeriesKey key;  // empty where the state did not come from a server
   Statistics statistics;
   std::optional<Classifier> classifier;
+  std::optional<CountedDecisions> decisions = std::nullopt;
 };
 
 // Calls `header` once, then `block` for every block in order.
@@ -38,8 +40,8 @@ class StatisticsReader {
   // checksum.
   void add(const v1::StatisticsBlock& block);
 
-  // Throws InvalidArgument if blocks are missing, or Statistics::check() or Classifier::check()
-  // refuses what came.
+  // Throws InvalidArgument if blocks are missing, or what came is refused by check() of Statistics,
+  // Classifier or CountedDecisions.
   StatisticsBundle finish();
 
  private:

@@ -70,6 +70,12 @@ StatisticsReader::StatisticsReader(const v1::StatisticsHeader& header)
     state(Block::ARRAY_CLASSIFIER_WEIGHT).expected = elements("classifier", classes, dim);
     if (header.has_classifier_bias()) state(Block::ARRAY_CLASSIFIER_BIAS).expected = classes;
   }
+  if (header.has_decisions()) {
+    state(Block::ARRAY_AGREEMENTS).expected = present;
+    state(Block::ARRAY_NEAREST_CORRECT).expected = present;
+    state(Block::ARRAY_CLASSIFIER_CORRECT).expected = present;
+    bundle_.decisions.emplace().centers_epoch = header.decisions().centers_epoch();
+  }
   Statistics& statistics = bundle_.statistics;
   bundle_.key = header.key();
   statistics.num_classes = classes;
@@ -127,8 +133,17 @@ void StatisticsReader::add(const v1::StatisticsBlock& block) {
     case Block::ARRAY_CLASSIFIER_WEIGHT:
       append(weight_, block.data());
       break;
-    default:
+    case Block::ARRAY_CLASSIFIER_BIAS:
       append(bias_, block.data());
+      break;
+    case Block::ARRAY_AGREEMENTS:
+      append(bundle_.decisions->agreement, block.data());
+      break;
+    case Block::ARRAY_NEAREST_CORRECT:
+      append(bundle_.decisions->ncc_correct, block.data());
+      break;
+    default:
+      append(bundle_.decisions->classifier_correct, block.data());
       break;
   }
   progress.received += count;
@@ -156,6 +171,7 @@ StatisticsBundle StatisticsReader::finish() {
         Classifier{statistics.num_classes, statistics.dim, std::move(weight_), std::move(bias_)};
     bundle_.classifier->check();
   }
+  if (bundle_.decisions) bundle_.decisions->check(statistics);
   return std::move(bundle_);
 }
 

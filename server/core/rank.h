@@ -7,10 +7,13 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/accumulator.h"
+#include "kernels/counted_decisions.h"
 #include "kernels/statistics.h"
+#include "proto/convert/statistics.h"
 #include "server/core/classifier_upload.h"
 #include "server/core/memory_budget.h"
 #include "server/core/sample_store.h"
@@ -34,6 +37,13 @@ struct Rank {
   std::optional<ClassifierUpload> upload;
   std::optional<Statistics> state;       // contributed instead of samples
   std::optional<uint32_t> state_digest;  // of that state
+  struct Decisions {
+    std::vector<uint32_t> classes;  // [P] that the counts are of
+    CountedDecisions counts;
+
+    size_t bytes() const { return classes.size() * (sizeof(uint32_t) + 3 * sizeof(uint64_t)); }
+  };
+  std::optional<Decisions> decisions;  // of its samples, contributed with it
   const std::shared_ptr<LogFile> log;
   SampleLog samples;
   struct ClassifierPlace {
@@ -59,6 +69,23 @@ struct Rank {
 
   uint64_t next_sequence() const { return checksums.size(); }
 
+  // `bundle` is of the rank's samples; its classifier is left. With the memory it takes.
+  void take_state(StatisticsBundle&& bundle, uint32_t digest, Reservation&& reserved) {
+    if (bundle.decisions) {
+      decisions = {bundle.statistics.classes, *std::exchange(bundle.decisions, {})};
+    }
+    state = std::move(bundle.statistics);
+    state_digest = digest;
+    memory = std::move(reserved);
+  }
+  // Of a state that was refused after all.
+  void drop_state() {
+    state.reset();
+    decisions.reset();
+    state_digest.reset();
+    memory.release();
+  }
+
   // Notes where the log holds an array, and forgets those that it takes the place of.
   void note_classifier(ClassifierArray array, bool drops_bias, uint64_t record) {
     std::erase_if(classifier_records, [&](const ClassifierPlace& place) {
@@ -72,6 +99,7 @@ struct Rank {
     accumulator.reset();
     upload.reset();
     state.reset();
+    decisions.reset();
     samples.clear();
     if (log) log->close();
     memory.release();

@@ -186,8 +186,16 @@ class Series {
   void end_reporting();
   // Of which batches nc4 is decided.
   uint32_t sample_level();
-  std::optional<DecisionCounts> count_decisions(Device& device, const Statistics& centers,
-                                                const Classifier* classifier);
+  DecisionCounts count_decisions(Device& device, const Statistics& centers,
+                                 const Classifier* classifier);
+  // NC4 by what came with the states of ranks.
+  struct StateDecisions {
+    bool needed = false;                   // a rank contributed a state: there is no second look
+    std::string missing;                   // why there are none though they are needed
+    uint32_t centers_epoch = 0;            // whose class means were the centres
+    std::optional<DecisionCounts> counts;  // of all samples
+  };
+  StateDecisions state_decisions();
   struct ReplayedClassifier;
   void restore_rank(uint32_t index);
   void leave_to_another_device(Rank& rank, uint32_t index, const std::string& why);
@@ -200,7 +208,7 @@ class Series {
   void replay_sample(Rank& rank, uint64_t place, uint64_t bytes, const BatchRecord& record);
   void replay_checkpoint(Rank& rank, uint32_t index, const LogReader& reader,
                          const LogReader::Record& record);
-  void replay_state(Rank& rank, uint32_t index, const StateRecord& record);
+  void replay_state(Rank& rank, uint32_t index, const StateRecord& record, bool decided);
   v1::Report compute(Device& device, const Classifier* classifier);
   bool evaluates() const { return key_.split != kTrainSplit; }
   ReportedAttempt describe_attempt() const;

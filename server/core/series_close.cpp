@@ -71,7 +71,8 @@ uint64_t Series::log_state(Rank& rank, uint32_t index, const StatisticsBundle& b
   }
   failpoint("state.stored");
   const SmallBody body(StateRecord{digest});
-  const uint64_t before = log_record(rank, index, RecordType::kState, body.parts()).before;
+  const RecordType type = bundle.decisions ? RecordType::kDecided : RecordType::kState;
+  const uint64_t before = log_record(rank, index, type, body.parts()).before;
   try {
     rank.log->wait_durable();
   } catch (...) {
@@ -105,16 +106,14 @@ bool Series::close_with_state(uint32_t index, const SeriesSpec& spec, Statistics
   }
   const uint64_t samples = bundle.statistics.samples;
   const uint64_t before = log_state(*rank, index, bundle, digest);
-  rank->state = std::move(bundle.statistics);
-  rank->state_digest = digest;
   // A stream without batches may be open; if the state is refused, it goes on.
-  Reservation streamed = std::exchange(rank->memory, std::move(memory));
+  Reservation streamed = std::move(rank->memory);
   try {
+    rank->take_state(std::move(bundle), digest, std::move(memory));
     mark_closed(*rank, index, samples, false, std::move(bundle.classifier));
   } catch (...) {
     if (rank->log) rank->log->truncate(before);
-    rank->state.reset();
-    rank->state_digest.reset();
+    rank->drop_state();
     rank->memory = std::move(streamed);
     throw;
   }

@@ -66,6 +66,7 @@ size_t Series::keep_merged(Reservation host, const MemoryBudget& budget) {
   for (uint32_t index = 0; index < spec_.world_size; ++index) {
     Rank& rank = rank_at(index);
     const std::lock_guard lock(rank.mutex);
+    if (rank.decisions) bytes += rank.decisions->bytes();
     if (rank.memory.is_of(budget)) freed += rank.memory.bytes();
     if (rank.memory.is_of(services_.memory)) {
       host.absorb(std::move(rank.memory));

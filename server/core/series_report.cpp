@@ -24,6 +24,8 @@ v1::DecisionSource source_message(DecisionCounts::Source source) {
       return v1::DECISION_SOURCE_CLASSIFIER;
     case DecisionCounts::Source::kPredictions:
       return v1::DECISION_SOURCE_PREDICTIONS;
+    case DecisionCounts::Source::kCounted:
+      return v1::DECISION_SOURCE_COUNTED;
     case DecisionCounts::Source::kNone:
       break;
   }
@@ -31,7 +33,7 @@ v1::DecisionSource source_message(DecisionCounts::Source source) {
 }
 
 // Says why decisions are missing, in place of the reason that compute_report gives.
-void explain_missing_decisions(v1::Report& report) {
+void explain_missing_decisions(const std::string& reason, v1::Report& report) {
   report.clear_nc4();
   auto& undefined = *report.mutable_undefined();
   for (int i = undefined.size() - 1; i >= 0; --i) {
@@ -39,7 +41,7 @@ void explain_missing_decisions(v1::Report& report) {
   }
   v1::Undefined& entry = *undefined.Add();
   entry.set_metric("nc4");
-  entry.set_reason("some ranks contributed a merged state, which holds no samples to decide about");
+  entry.set_reason(reason);
 }
 
 void add_warning(v1::Report& report, const char* code, std::string message) {
@@ -85,35 +87,17 @@ void Series::make_report() {
                static_cast<double>(elapsed.count()) / 1e3);
 }
 
-uint32_t Series::sample_level() {
-  uint32_t level = 0;
-  for (uint32_t index = 0; index < spec_.world_size; ++index) {
-    level = std::max(level, rank_at(index).samples.level());
-  }
-  return level;
-}
-
-std::optional<DecisionCounts> Series::count_decisions(Device& device, const Statistics& centers,
-                                                      const Classifier* classifier) {
-  for (uint32_t index = 0; index < spec_.world_size; ++index) {
-    if (rank_at(index).state_digest) return std::nullopt;
-  }
-  // All batches count alike: where one rank has a sample only, it is that of all.
-  const uint32_t level = sample_level();
-  DecisionCounter counter(device, centers, classifier);
-  for (uint32_t index = 0; index < spec_.world_size; ++index) {
-    rank_at(index).samples.for_each(level, [&](const Batch& batch) { counter.add(device, batch); });
-  }
-  return counter.counts();
-}
-
 v1::Report Series::compute(Device& device, const Classifier* classifier) {
   merge_ranks(device);
   const TrainState train = evaluates() ? find_train_state(services_, key_) : TrainState{};
   const std::string own_centers = evaluates() ? train.why_no_centers(*merged_) : "";
-  const bool train_centers = evaluates() && own_centers.empty();
-  const std::optional<DecisionCounts> decisions =
-      count_decisions(device, train_centers ? *train.means : *merged_, classifier);
+  const StateDecisions counted = state_decisions();
+  const bool looks = !counted.needed;
+  const bool train_centers = looks && evaluates() && own_centers.empty();
+  std::optional<DecisionCounts> decisions = counted.counts;
+  if (looks) {
+    decisions = count_decisions(device, train_centers ? *train.means : *merged_, classifier);
+  }
   const ReportOptions& options = spec_.report;
   Evaluation evaluation;
   evaluation.train = train.means ? &*train.means : nullptr;
@@ -131,9 +115,19 @@ v1::Report Series::compute(Device& device, const Classifier* classifier) {
   fill_report(values, report);
   if (decisions) {
     v1::Nc4& nc4 = *report.mutable_nc4();
-    nc4.mutable_centers()->set_split(train_centers ? kTrainSplit : key_.split);
-    nc4.mutable_centers()->set_epoch(train_centers ? train.epoch : key_.epoch);
-    nc4.mutable_centers()->set_attempt(train_centers ? train.attempt : attempt());
+    v1::Centers& centers = *nc4.mutable_centers();
+    if (looks) {
+      centers.set_split(train_centers ? kTrainSplit : key_.split);
+      centers.set_epoch(train_centers ? train.epoch : key_.epoch);
+      centers.set_attempt(train_centers ? train.attempt : attempt());
+    } else {
+      centers.set_split(kTrainSplit);
+      centers.set_epoch(counted.centers_epoch);
+      add_warning(report, "earlier_train_means",
+                  "the class means of train that nc4 takes are those of epoch " +
+                      std::to_string(counted.centers_epoch) +
+                      ": its decisions were counted before those of this epoch were known");
+    }
     nc4.set_decision_source(source_message(decisions->source));
     nc4.set_samples(decisions->total());
     if (decisions->total() < merged_->samples) {
@@ -145,11 +139,11 @@ v1::Report Series::compute(Device& device, const Classifier* classifier) {
                       " all");
     }
   } else {
-    explain_missing_decisions(report);
+    explain_missing_decisions(counted.missing, report);
   }
   if (evaluation.out_of_distribution) report.mutable_nc5()->set_ood_split(key_.split);
   const bool has_centers = report.nc4().has_ncc_accuracy();
-  if (!own_centers.empty() && has_centers) {
+  if (looks && !own_centers.empty() && has_centers) {
     add_warning(
         report, "own_class_means",
         "nc4 takes the class means of this split for centres, not those of train: " + own_centers);

@@ -42,8 +42,10 @@ ClassifierRecord parse_classifier_of(const SeriesSpec& spec, std::span<const std
   return record;
 }
 
-size_t state_bytes(const Statistics& state) {
-  return (state.present() * (state.dim + 3) + state.dim * state.dim) * sizeof(double);
+size_t state_bytes(const StatisticsBundle& bundle) {
+  const Statistics& state = bundle.statistics;
+  const size_t columns = state.dim + (bundle.decisions ? 7 : 3);
+  return (state.present() * columns + state.dim * state.dim) * sizeof(double);
 }
 
 // Sums that only another kind of device can go on from; nothing is damaged.
@@ -203,7 +205,9 @@ void Series::replay(Rank& rank, uint32_t index, const LogReader& reader,
                          close.partial);
     }
     case RecordType::kState:
-      return replay_state(rank, index, parse_state(record.body));
+    case RecordType::kDecided:
+      return replay_state(rank, index, parse_state(record.body),
+                          record.type == RecordType::kDecided);
     case RecordType::kOpen:
       break;
   }
@@ -269,7 +273,7 @@ void Series::replay_checkpoint(Rank& rank, uint32_t index, const LogReader& read
       rank.checksums.size();
 }
 
-void Series::replay_state(Rank& rank, uint32_t index, const StateRecord& record) {
+void Series::replay_state(Rank& rank, uint32_t index, const StateRecord& record, bool decided) {
   if (rank.next_sequence() > 0) throw DataLoss("a state follows batches");
   const auto path = log_->state_path(index);
   if (!std::filesystem::exists(path)) throw DataLoss("its state is missing");
@@ -285,17 +289,16 @@ void Series::replay_state(Rank& rank, uint32_t index, const StateRecord& record)
                    std::to_string(spec_.dim) + ", got K = " + std::to_string(state.num_classes) +
                    ", d = " + std::to_string(state.dim));
   }
-  rank.memory =
-      services_.memory.reserve(state_bytes(bundle.statistics), "state of " + describe(key_));
-  const uint64_t samples = bundle.statistics.samples;
-  rank.state = std::move(bundle.statistics);
-  rank.state_digest = record.digest;
+  if (bundle.decisions.has_value() != decided) {
+    throw DataLoss(decided ? "its decisions are missing" : "its decisions are not of this state");
+  }
+  Reservation memory = services_.memory.reserve(state_bytes(bundle), "state of " + describe(key_));
+  const uint64_t samples = state.samples;
   try {
+    rank.take_state(std::move(bundle), record.digest, std::move(memory));
     mark_closed(rank, index, samples, false, std::move(bundle.classifier));
   } catch (...) {
-    rank.state.reset();
-    rank.state_digest.reset();
-    rank.memory.release();
+    rank.drop_state();
     throw;
   }
 }

@@ -16,12 +16,21 @@ void require_shape(const char* what, uint32_t expected, uint32_t got) {
                         std::to_string(expected) + " as in Open, got " + std::to_string(got));
 }
 
+// The class means of an epoch are known when it ends.
+void require_earlier(uint32_t centers_epoch, uint32_t epoch) {
+  if (centers_epoch < epoch) return;
+  throw InvalidArgument(
+      "PutStatistics: expected decisions against the class means of an epoch before " +
+      std::to_string(epoch) + ", got those of epoch " + std::to_string(centers_epoch));
+}
+
 // What the state takes when it is complete, and once more the triangle it comes as.
 size_t state_bytes(const v1::StatisticsHeader& header) {
   const size_t d = header.dim();
   const size_t present = header.present_classes();
   size_t elements = present * (d + 3) + d * d + d * (d + 1) / 2;
   if (header.has_classifier()) elements += size_t{header.num_classes()} * (d + 1);
+  if (header.has_decisions()) elements += 4 * present;
   return elements * sizeof(double);
 }
 
@@ -42,6 +51,7 @@ void StateUpload::header(const v1::StatisticsHeader& header) {
   if (reader_) throw FailedPrecondition("PutStatistics: expected blocks, got a second header");
   require_shape("K", spec_.num_classes, header.num_classes());
   require_shape("d", spec_.dim, header.dim());
+  if (header.has_decisions()) require_earlier(header.decisions().centers_epoch(), key_.epoch);
   StatisticsReader reader(header);
   memory_ = engine_.reserve(state_bytes(header), "state of " + describe(key_), key_);
   reader_.emplace(std::move(reader));

@@ -59,7 +59,7 @@ RecordHeader make_header(RecordType type, const BodyParts& body) {
 std::optional<RecordType> check_header(const RecordHeader& header) {
   if (header.magic != kMagic || header.header_crc != header_checksum(header)) return std::nullopt;
   if (header.type < static_cast<uint32_t>(RecordType::kOpen) ||
-      header.type > static_cast<uint32_t>(RecordType::kSample)) {
+      header.type > static_cast<uint32_t>(RecordType::kDecided)) {
     throw Error("log: a record of type " + std::to_string(header.type) +
                 " is of a newer version of ncscope: start that one to go on");
   }

@@ -30,6 +30,7 @@ enum class RecordType : uint32_t {
   kState = 5,       // the rank is closed by a state, which lies in a file beside the log
   kCheckpoint = 6,  // what the first batches came to, in their place; behind the opening
   kSample = 7,      // a batch that a checkpoint stands for, kept for the second look
+  kDecided = 8,     // as kState, with decisions in the file, which older versions cannot read
 };
 
 struct RecordHeader {

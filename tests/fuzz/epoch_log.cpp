@@ -78,6 +78,7 @@ const std::map<RecordType, Parse> kParsers = {
      }},
     {RecordType::kClose, [](Body body, Shape&) { parse_close(body); }},
     {RecordType::kState, [](Body body, Shape&) { parse_state(body); }},
+    {RecordType::kDecided, [](Body body, Shape&) { parse_state(body); }},
     {RecordType::kCheckpoint,
      [](Body body, Shape&) {
        const ReadCheckpoint read = read_checkpoint(body.size(), reader_of(body));

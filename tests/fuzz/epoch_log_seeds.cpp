@@ -72,10 +72,10 @@ std::string closed(std::string log, bool partial) {
   return log;
 }
 
-std::string state_log() {
+std::string state_log(RecordType kind) {
   std::string log;
   append_open(log, DType::kFloat32, 0, 1);
-  append(log, RecordType::kState, SmallBody(StateRecord{7}).parts());
+  append(log, kind, SmallBody(StateRecord{7}).parts());
   return log;
 }
 
@@ -124,7 +124,8 @@ std::vector<std::pair<std::string, std::string>> epoch_log_seeds() {
   const std::string second = rank_log(DType::kBFloat16, false, true, 1, 2);
   logs.emplace_back("two_ranks",
                     closed(rank_log(DType::kBFloat16, false, true, 0, 2), true) + second);
-  logs.emplace_back("state", state_log());
+  logs.emplace_back("state", state_log(RecordType::kState));
+  logs.emplace_back("decided", state_log(RecordType::kDecided));
   logs.emplace_back("checkpoint", checkpoint_log());
   logs.emplace_back("cut", plain.substr(0, plain.size() - 3));
   logs.emplace_back("empty", "");

@@ -28,6 +28,10 @@ void require(bool holds, const char* what) {
   std::abort();
 }
 
+bool is_state(RecordType type) {
+  return type == RecordType::kState || type == RecordType::kDecided;
+}
+
 // Small, so that no input takes much memory.
 server::Limits limits() {
   server::Limits limits;
@@ -55,19 +59,23 @@ struct Shared {
 };
 
 // A state of three classes and two dimensions, as a rank may contribute one.
-void write_state(const std::filesystem::path& path) {
-  static const std::string bytes = [&] {
-    const std::vector<float> features = {1, 0, 0, 1, 1, 1, 2, 0, 0, 2, 2, 2};
-    const std::vector<int32_t> labels = {0, 1, 2, 0, 1, 2};
-    const auto device = make_device({.backend = Backend::kCpu});
-    Accumulator accumulator(*device, 3, 2, DType::kFloat32);
-    accumulator.add(*device, {features.data(), DType::kFloat32, 6, 2, labels.data(), nullptr});
-    StatisticsBundle bundle;
-    bundle.statistics = accumulator.finish(*device);
-    save_statistics(path, bundle);
-    return testing::read_file(path);
-  }();
-  testing::write_file(path, bytes);
+std::string state_bytes(const std::filesystem::path& path, bool decided) {
+  const std::vector<float> features = {1, 0, 0, 1, 1, 1, 2, 0, 0, 2, 2, 2};
+  const std::vector<int32_t> labels = {0, 1, 2, 0, 1, 2};
+  const auto device = make_device({.backend = Backend::kCpu});
+  Accumulator accumulator(*device, 3, 2, DType::kFloat32);
+  accumulator.add(*device, {features.data(), DType::kFloat32, 6, 2, labels.data(), nullptr});
+  StatisticsBundle bundle;
+  bundle.statistics = accumulator.finish(*device);
+  if (decided) bundle.decisions = CountedDecisions{0, {2, 1, 0}, {1, 1, 0}, {1, 2, 0}};
+  save_statistics(path, bundle);
+  return testing::read_file(path);
+}
+
+void write_state(const std::filesystem::path& path, bool decided) {
+  static const std::string plain = state_bytes(path, false);
+  static const std::string counted = state_bytes(path, true);
+  testing::write_file(path, decided ? counted : plain);
 }
 
 // Log by log: with several ranks, each opening begins the log of the next one.
@@ -113,7 +121,7 @@ RankLog read_rank(const std::filesystem::path& path) {
                                                          [](int32_t label) { return label >= 0; }));
       ++out.batches;
     }
-    out.sums = out.sums || record->type == RecordType::kState;
+    out.sums = out.sums || is_state(record->type);
   }
   require(reader.damage().empty(), "a restart has left damage in a log");
   return out;
@@ -207,7 +215,8 @@ void restart_on(Shared& shared, const std::vector<std::string>& logs) {
     const std::string name = "rank-" + std::to_string(rank);
     testing::write_file(folder / (name + ".log"), logs[rank]);
     for (const SoundRecord& record : sound_records(logs[rank])) {
-      if (record.type == RecordType::kState) write_state(folder / (name + ".ncstats"));
+      if (!is_state(record.type)) continue;
+      write_state(folder / (name + ".ncstats"), record.type == RecordType::kDecided);
     }
   }
   Found first;

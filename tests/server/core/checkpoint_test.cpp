@@ -217,7 +217,7 @@ TEST_F(CheckpointTest, ARecordOfANewerVersionStopsTheStart) {
   const auto path = logs().at(0) / "rank-0.log";
   const uint64_t bytes = std::filesystem::file_size(path);
   server::RecordHeader header = server::make_header(server::RecordType::kClose, {});
-  header.type = 8;
+  header.type = 9;
   header.header_crc = crc32c(&header, offsetof(server::RecordHeader, header_crc));
   std::ofstream(path, std::ios::binary | std::ios::app)
       .write(reinterpret_cast<const char*>(&header), sizeof(header));
@@ -225,7 +225,7 @@ TEST_F(CheckpointTest, ARecordOfANewerVersionStopsTheStart) {
     start();
     FAIL() << "it started";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("a record of type 8 is of a newer version"));
+    EXPECT_THAT(error.what(), HasSubstr("a record of type 9 is of a newer version"));
   }
   EXPECT_EQ(std::filesystem::file_size(path), bytes + sizeof(header));
 }
