@@ -16,13 +16,14 @@ from .connection import StreamOptions
 from .errors import NcscopeError
 from .monitor import Epoch, Monitor, MonitorOptions, ReportFuture
 from .report import Report
-from .statistics import Statistics
+from .statistics import Decisions, Statistics
 from .stream import Stream
 from .v1.report_types import Run
 from .version import __version__
 
 __all__ = [
     "Client",
+    "Decisions",
     "Epoch",
     "Monitor",
     "MonitorOptions",

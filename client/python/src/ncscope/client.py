@@ -15,7 +15,14 @@ from .connection import StreamOptions
 from .errors import Unavailable, from_rpc
 from .report import Report, from_message
 from .service import CHANNEL_OPTIONS, callables, is_serving
-from .statistics import Statistics, check_layout, put_requests, read_statistics
+from .statistics import (
+    Decisions,
+    Statistics,
+    announced,
+    check_layout,
+    put_requests,
+    read_statistics,
+)
 from .stream import Stream
 from .v1 import service_pb2, types_pb2
 from .v1.report_types import Run
@@ -235,6 +242,7 @@ class Client:
         split: str = "train",
         layer: str = "features",
         *,
+        decisions: Decisions | None = None,
         rank: int = 0,
         world_size: int = 1,
         attempt: int = 0,
@@ -251,10 +259,12 @@ class Client:
 
         Returns the report if it was the last rank to close, else None. Ranks of one epoch may
         stream or send states, each as it likes; the report has no nc4 then, which needs a second
-        look at all samples. Parameters as of `stream`. Needs the package crc32c. Raises
-        InvalidArgument for arrays that do not fit their header, and what the server says.
+        look at all samples. Where every rank sends its state with `decisions`, all against the
+        class means of one earlier epoch, nc4 is what they add up to. Other parameters as of
+        `stream`. Needs the package crc32c. Raises InvalidArgument for arrays that do not fit
+        their header, and what the server says.
         """
-        header = statistics.header
+        header = announced(statistics.header, decisions)
         message = service_pb2.Open(
             key=_key(run, epoch, split, layer),
             attempt=unsigned("attempt", attempt),
@@ -267,9 +277,10 @@ class Client:
             profile=choice("profile", profile, PROFILES),
             choices=report_choices(spectrum, exact_pairs, standard_errors, one_vs_rest_margin),
         )
-        check_layout(statistics)
+        check_layout(header, statistics, decisions)
         checksum_of(b"")  # here, rather than while gRPC asks for messages
-        answer = self._ask("PutStatistics", put_requests(message, statistics), timeout)
+        requests = put_requests(message, header, statistics, decisions)
+        answer = self._ask("PutStatistics", requests, timeout)
         closed = answer.closed
         return Report.from_message(closed.report) if closed.HasField("report") else None
 

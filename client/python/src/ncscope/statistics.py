@@ -52,7 +52,8 @@ class Statistics:
 class Decisions:
     """NC4 of a state's samples, counted by who had them; classes as in `Statistics.classes`.
 
-    Means of an epoch are known when it ends, so the nearest centre is that of an earlier one.
+    Means of an epoch are known when it ends, so the nearest centre is that of an earlier one. All
+    samples of the state are counted; ties go to the lowest class.
     """
 
     centers_epoch: int
@@ -103,10 +104,28 @@ def read_statistics(parts: Iterable[service_pb2.GetStatisticsResponse]) -> Stati
     )
 
 
-def check_layout(statistics: Statistics) -> None:
+def announced(
+    header: statistics_pb2.StatisticsHeader, decisions: Decisions | None
+) -> statistics_pb2.StatisticsHeader:
+    """Returns the header of a state that goes with `decisions`, or without."""
+    message = statistics_pb2.StatisticsHeader()
+    message.CopyFrom(header)
+    message.ClearField("decisions")
+    if decisions is not None:
+        epoch = decisions.centers_epoch
+        whole = isinstance(epoch, (int, np.integer)) and not isinstance(epoch, bool)
+        if not whole or not 0 <= epoch < 1 << 32:
+            raise InvalidArgument(f"expected centers_epoch in [0, 2^32); got {epoch!r}")
+        message.decisions.centers_epoch = int(epoch)
+    return message
+
+
+def check_layout(
+    header: statistics_pb2.StatisticsHeader, statistics: Statistics, decisions: Decisions | None
+) -> None:
     """Raises InvalidArgument unless each array has the length and kind that the header says."""
-    for array, (length, dtype) in _layout(statistics.header).items():
-        values = _array_of(statistics, array)
+    for array, (length, dtype) in _layout(header).items():
+        values = _array_of(statistics, decisions, array)
         got = 0 if values is None else values.size
         name = statistics_pb2.StatisticsBlock.Array.Name(array)
         if got != length:
@@ -124,14 +143,18 @@ def check_layout(statistics: Statistics) -> None:
 
 
 def put_requests(
-    open_message: service_pb2.Open, statistics: Statistics
+    open_message: service_pb2.Open,
+    header: statistics_pb2.StatisticsHeader,
+    statistics: Statistics,
+    decisions: Decisions | None,
 ) -> Iterator[service_pb2.PutStatisticsRequest]:
     """Yields a state in the messages that contribute it."""
     yield service_pb2.PutStatisticsRequest(open=open_message)
-    yield service_pb2.PutStatisticsRequest(header=statistics.header)
-    for array, (_, dtype) in _layout(statistics.header).items():
+    yield service_pb2.PutStatisticsRequest(header=header)
+    for array, (_, dtype) in _layout(header).items():
         little = np.dtype(dtype).newbyteorder("<")
-        values = np.ascontiguousarray(_array_of(statistics, array), dtype=little).reshape(-1)
+        values = np.ascontiguousarray(_array_of(statistics, decisions, array), dtype=little)
+        values = values.reshape(-1)
         step = BLOCK_BYTES // little.itemsize
         for begin in range(0, len(values), step):
             data = values[begin : begin + step].tobytes()
@@ -144,7 +167,7 @@ def put_requests(
             yield service_pb2.PutStatisticsRequest(block=block)
 
 
-def _array_of(statistics: Statistics, array: int) -> Array | None:
+def _array_of(statistics: Statistics, decisions: Decisions | None, array: int) -> Array | None:
     block = statistics_pb2.StatisticsBlock
     arrays: dict[int, Array | None] = {
         block.ARRAY_CLASSES: statistics.classes,
@@ -155,6 +178,12 @@ def _array_of(statistics: Statistics, array: int) -> Array | None:
         block.ARRAY_CLASSIFIER_WEIGHT: statistics.weight,
         block.ARRAY_CLASSIFIER_BIAS: statistics.bias,
     }
+    if decisions is not None:
+        arrays |= {
+            block.ARRAY_AGREEMENTS: decisions.agreements,
+            block.ARRAY_NEAREST_CORRECT: decisions.nearest_correct,
+            block.ARRAY_CLASSIFIER_CORRECT: decisions.classifier_correct,
+        }
     return arrays[array]
 
 
@@ -172,6 +201,10 @@ def _layout(header: statistics_pb2.StatisticsHeader) -> dict[int, tuple[int, Any
         layout[block.ARRAY_CLASSIFIER_WEIGHT] = (header.num_classes * dim, np.float64)
     if header.has_classifier_bias:
         layout[block.ARRAY_CLASSIFIER_BIAS] = (header.num_classes, np.float64)
+    if header.HasField("decisions"):
+        layout[block.ARRAY_AGREEMENTS] = (present, np.uint64)
+        layout[block.ARRAY_NEAREST_CORRECT] = (present, np.uint64)
+        layout[block.ARRAY_CLASSIFIER_CORRECT] = (present, np.uint64)
     return layout
 
 
