@@ -77,10 +77,11 @@ class Client {
   // Returns how many reports were deleted.
   uint64_t delete_run(const std::string& run);
 
-  // The merged state behind a report.
+  // The merged state behind a report; without decisions.
   StatisticsBundle statistics(const v1::SeriesKey& key);
 
-  // Contributes a state as the samples of the rank that `open` names.
+  // Contributes a state as the samples of the rank that `open` names, with its decisions if it has
+  // some: see v1::Decisions.
   v1::Closed put_statistics(const v1::Open& open, const StatisticsBundle& bundle);
 
  private:

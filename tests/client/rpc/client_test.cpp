@@ -81,6 +81,30 @@ std::string code_of(const std::function<void()>& call) {
   return "OK";
 }
 
+TEST(ClientWithServer, DecisionsOfAStateGiveItsNc4) {
+  const TemporaryFolder folder;
+  ServerProcess server(testing::server_program());
+  Client client(server.address());
+  const auto device = make_device(Backend::kCpu);
+  const files::SampleSet set(cluster_file(folder, 200, 6));
+  StatisticsBundle bundle = measure::local_statistics(*device, set, named("decided"));
+  const auto& counts = bundle.statistics.counts;
+  bundle.decisions = CountedDecisions{3, counts, counts, counts};
+  v1::Open open;
+  *open.mutable_key() = named("decided").key;
+  open.mutable_key()->set_epoch(4);
+  open.set_num_classes(5);
+  open.set_dim(6);
+  const v1::Report report = client.put_statistics(open, bundle).report();
+  EXPECT_EQ(report.nc4().agreement(), 1);
+  EXPECT_EQ(report.nc4().centers().epoch(), 3u);
+  EXPECT_FALSE(client.statistics(open.key()).decisions);
+  bundle.decisions->agreement[0] = counts[0] + 1;
+  open.set_attempt(1);
+  EXPECT_EQ(code_of([&] { client.put_statistics(open, bundle); }), "INVALID_ARGUMENT");
+  EXPECT_EQ(server.stop(), 0) << server.log();
+}
+
 TEST(ClientWithServer, ErrorsCarryTheServersTextAndCode) {
   ServerProcess server(testing::server_program());
   Client client(server.address());

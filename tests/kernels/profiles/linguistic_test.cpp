@@ -114,6 +114,23 @@ TEST_P(Linguistic, AgreementIsWithoutABias) {
       profile_report(device(), on_a_line(), nullptr, Profile::kLinguistic), "hits", "predictions"));
 }
 
+TEST_P(Linguistic, AgreementThatWasCountedElsewhereIsWithoutABiasWhereTheClassifierSaysSo) {
+  const Statistics statistics = accumulate_rows(device(), on_a_line(), 0, 6);
+  const DecisionCounts counted{
+      DecisionCounts::Source::kCounted, 3, {2, 2, 2}, {1, 2, 1}, {2, 2, 2}, {1, 2, 1}};
+  ReportOptions options;
+  options.profile = Profile::kLinguistic;
+  const auto report = [&](const Classifier* classifier) {
+    return compute_report(device(), statistics, classifier, &counted, options);
+  };
+  EXPECT_TRUE(profile_undefined(report(nullptr), "hits", "is not known"));
+  const Classifier biased = small_classifier(1, {-1, 2, 3}, {0, 0, 1});
+  EXPECT_TRUE(profile_undefined(report(&biased), "hits", "without b"));
+  const Classifier plain = small_classifier(1, {-1, 2, 3});
+  EXPECT_EQ(profile_value(report(&plain), "hits"), 4);
+  EXPECT_EQ(report(nullptr).number("nc4.agreement"), 4.0 / 6);
+}
+
 TEST_P(Linguistic, Undefined) {
   const Classifier classifier = small_classifier(1, {1, 0});
   const ReportValues one = profile_report(device(), small_samples(2, 1, {3, 5}, {1, 1}),

@@ -29,4 +29,11 @@ inline StatisticsBundle sample_bundle() {
   return bundle;
 }
 
+// The same with decisions about its samples.
+inline StatisticsBundle decided_bundle() {
+  StatisticsBundle bundle = sample_bundle();
+  bundle.decisions = CountedDecisions{6, {4, 1}, {3, 0}, {3, 2}};
+  return bundle;
+}
+
 }  // namespace ncscope

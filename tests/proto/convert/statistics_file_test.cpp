@@ -41,11 +41,20 @@ TEST_F(StatisticsFile, ComesBackToTheBitAndLeavesNothingElseBehind) {
   EXPECT_EQ(back.statistics.scatter, sample_bundle().statistics.scatter);
   EXPECT_EQ(back.statistics.means, sample_bundle().statistics.means);
   EXPECT_EQ(back.classifier->bias, sample_bundle().classifier->bias);
+  EXPECT_FALSE(back.decisions);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
 }
 
+TEST_F(StatisticsFile, KeepsDecisions) {
+  save_statistics(path(), decided_bundle());
+  const StatisticsBundle back = load_statistics(path());
+  ASSERT_TRUE(back.decisions);
+  EXPECT_EQ(back.decisions->centers_epoch, 6u);
+  EXPECT_EQ(back.decisions->classifier_correct, decided_bundle().decisions->classifier_correct);
+}
+
 TEST_F(StatisticsFile, CutAnywhereIsRefusedByName) {
-  save_statistics(path(), sample_bundle());
+  save_statistics(path(), decided_bundle());
   const std::string whole = contents();
   for (size_t length = 0; length < whole.size(); ++length) {
     write(whole.substr(0, length));

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "kernels/errors.h"
@@ -59,6 +60,63 @@ TEST(StatisticsMessages, CarryEveryPartToTheBit) {
   EXPECT_EQ(back.classifier->bias, bundle.classifier->bias);
 }
 
+TEST(StatisticsMessages, CarryDecisions) {
+  EXPECT_FALSE(read(messages_of(sample_bundle())).decisions);
+  StatisticsBundle bundle = decided_bundle();
+  for (const bool with_classifier : {true, false}) {
+    if (!with_classifier) bundle.classifier.reset();
+    const Messages messages = messages_of(bundle);
+    EXPECT_EQ(messages.header.decisions().centers_epoch(), 6u);
+    const StatisticsBundle back = read(messages);
+    ASSERT_TRUE(back.decisions);
+    EXPECT_EQ(back.classifier.has_value(), with_classifier);
+    EXPECT_EQ(back.decisions->centers_epoch, 6u);
+    EXPECT_EQ(back.decisions->agreement, bundle.decisions->agreement);
+    EXPECT_EQ(back.decisions->ncc_correct, bundle.decisions->ncc_correct);
+    EXPECT_EQ(back.decisions->classifier_correct, bundle.decisions->classifier_correct);
+  }
+}
+
+TEST(StatisticsMessages, RefuseDecisionsThatAreNotOfTheState) {
+  StatisticsBundle bundle = decided_bundle();
+  Messages unannounced = messages_of(bundle);
+  unannounced.header.clear_decisions();
+  EXPECT_THROW(read(unannounced), InvalidArgument);
+  Messages announced = messages_of(sample_bundle());
+  announced.header.mutable_decisions();
+  EXPECT_THROW(read(announced), InvalidArgument);
+  bundle.decisions->ncc_correct = {3};
+  EXPECT_THROW(read(messages_of(bundle)), InvalidArgument);
+  bundle.decisions->ncc_correct = {3, 0, 0};
+  EXPECT_THROW(read(messages_of(bundle)), InvalidArgument);
+  bundle.decisions->ncc_correct = {3, 4};
+  EXPECT_THROW(read(messages_of(bundle)), InvalidArgument);
+}
+
+TEST(StatisticsMessages, CutDecisionsOfManyClassesIntoBlocks) {
+  constexpr size_t kClasses = 250'000;
+  StatisticsBundle bundle;
+  Statistics& s = bundle.statistics;
+  s = Statistics::empty(kClasses, 1, DType::kFloat64);
+  s.samples = 2 * kClasses;
+  s.classes.resize(kClasses);
+  std::iota(s.classes.begin(), s.classes.end(), 0);
+  s.counts.assign(kClasses, 2);
+  s.means.assign(kClasses, 1.0);
+  s.within.assign(kClasses, 0.0);
+  std::vector<uint64_t> counts(kClasses, 1);
+  counts.back() = 2;
+  bundle.decisions = CountedDecisions{0, counts, counts, counts};
+  const Messages messages = messages_of(bundle);
+  size_t blocks = 0;
+  for (const Block& block : messages.blocks) {
+    EXPECT_LE(block.data().size(), size_t{1} << 20);
+    blocks += block.array() == Block::ARRAY_NEAREST_CORRECT;
+  }
+  EXPECT_EQ(blocks, 2u);
+  EXPECT_EQ(read(messages).decisions->ncc_correct, counts);
+}
+
 TEST(StatisticsMessages, CutLargeArraysIntoBlocksOfOneMebibyte) {
   StatisticsBundle bundle = sample_bundle();
   Statistics& s = bundle.statistics;
@@ -89,7 +147,7 @@ TEST(StatisticsMessages, WithoutSamplesAreAState) {
 }
 
 TEST(StatisticsMessages, RefuseAnyBlockThatIsMissingRepeatedOrOutOfOrder) {
-  const Messages whole = messages_of(sample_bundle());
+  const Messages whole = messages_of(decided_bundle());
   for (size_t i = 0; i < whole.blocks.size(); ++i) {
     Messages missing = whole;
     missing.blocks.erase(missing.blocks.begin() + static_cast<long>(i));
@@ -104,7 +162,7 @@ TEST(StatisticsMessages, RefuseAnyBlockThatIsMissingRepeatedOrOutOfOrder) {
 }
 
 TEST(StatisticsMessages, RefuseAnAlteredByte) {
-  const Messages whole = messages_of(sample_bundle());
+  const Messages whole = messages_of(decided_bundle());
   for (size_t i = 0; i < whole.blocks.size(); ++i) {
     Messages altered = whole;
     altered.blocks[i].mutable_data()->at(0) ^= 1;
