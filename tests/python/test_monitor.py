@@ -304,7 +304,7 @@ def test_what_waits_for_a_report_may_fail(monitor, caplog):
     assert seen == [600]
 
 
-def test_a_child_of_the_training_leaves_the_helper_alone(monitor):
+def test_a_child_of_the_training_leaves_the_helper_alone(monitor, client, run_name):
     with monitor.epoch(0) as epoch:
         epoch.observe(*samples_of(0)[:2])
         for _ in range(3):  # as a DataLoader forks its workers
@@ -313,7 +313,10 @@ def test_a_child_of_the_training_leaves_the_helper_alone(monitor):
             child.join(20)
             assert child.exitcode == 0
         epoch.observe(*samples_of(0)[:2])
-    assert epoch.future.result(30).data.samples == 1200
+    with client.stream(run_name + ".plain", 0, num_classes=CLASSES) as plain:
+        for _ in range(2):
+            plain.add(*samples_of(0)[:2])
+    same_numbers(epoch.future.result(30), plain.report)
 
 
 def _use(epoch):

@@ -100,8 +100,20 @@ def classifier_of(module: Any) -> tuple[Any, Any] | None:
     None where this process has only a shard of them.
     """
     weight, bias = module.weight, getattr(module, "bias", None)
-    whole = getattr(weight, "dim", lambda: 0)() == 2 and not hasattr(weight, "full_tensor")
-    if not whole:
+    if not _is_whole(weight, 2) or not (bias is None or _is_whole(bias, 1)):
         return None
     copies = [None if each is None else each.detach().clone() for each in (weight, bias)]
     return copies[0], copies[1]
+
+
+def _is_whole(parameter: Any, dimensions: int) -> bool:
+    """Whether all of a parameter is here: not a shard, and not a view of what FSDP has freed."""
+    if getattr(parameter, "dim", lambda: 0)() != dimensions or hasattr(parameter, "full_tensor"):
+        return False
+    if hasattr(parameter, "untyped_storage"):
+        there = parameter.untyped_storage().nbytes()
+    else:  # torch before 2.0
+        there = parameter.storage().nbytes()
+    last = sum((n - 1) * s for n, s in zip(parameter.shape, parameter.stride(), strict=True))
+    wanted = (parameter.storage_offset() + last + 1) * parameter.element_size()
+    return bool(parameter.numel() > 0 and there >= wanted)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import mmap
 import os
 import queue
-import socket
-import subprocess
-import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +23,6 @@ from .future import ReportFuture, Settler
 from .messages import (
     Batch,
     Begin,
-    Channel,
     Column,
     Drop,
     End,
@@ -42,6 +37,7 @@ from .messages import (
     Superseded,
     Unused,
 )
+from .process import HelperProcess
 from .ring import RingSpace, create_shared, map_shared
 
 log = logging.getLogger("ncscope")
@@ -80,15 +76,6 @@ class Outgoing:
     waited: float = 0.0  # seconds for room
 
 
-@dataclass
-class _Process:
-    """One helper, and the threads that talk to it."""
-
-    popen: subprocess.Popen[bytes]
-    channel: Channel
-    outbox: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
-
-
 class Sender:
     """Hands samples to a helper process without ever waiting for it.
 
@@ -110,7 +97,7 @@ class Sender:
         self._next_series = 0
         self._restarts = 0
         self._superseded = False
-        self._process: _Process | None = None
+        self._process: HelperProcess | None = None
         self._finishing: Finish | None = None
         self._finished: Finished | None = None
         self._settler = Settler()
@@ -129,7 +116,7 @@ class Sender:
     def pid(self) -> int | None:
         """The helper's process id."""
         process = self._process
-        return None if process is None else process.popen.pid
+        return None if process is None else process.pid
 
     def begin(
         self,
@@ -256,9 +243,8 @@ class Sender:
                 self._give_up(series, Unavailable(f"the monitor was closed before{said}"))
             process, self._process = self._process, None
         if process is not None:
-            process.outbox.put(None)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.popen.wait(0.2)
+            process.post(None)
+            process.wait(0.2)
         self._settler.finish(max(0.0, deadline - time.monotonic()))
         if kept:
             log.warning("the server could not take all samples: %s", said[2:])
@@ -269,10 +255,10 @@ class Sender:
         process, self._process = self._process, None
         self._finishing = Finish(0.0)
         self._changed = threading.Condition(threading.RLock())  # the parent may have held it
+        for series in self._series.values():
+            series.over = True  # the ring is the parent's
         if process is not None:
-            with contextlib.suppress(OSError):
-                process.channel.close()
-            process.popen.returncode = 0  # not a child of this process
+            process.forget()
 
     # Room in the ring. All of this is called with the lock.
 
@@ -340,7 +326,7 @@ class Sender:
 
     def _post(self, message: Any) -> None:
         if self._process is not None:
-            self._process.outbox.put(message)
+            self._process.post(message)
 
     def _post_entry(self, message: Batch | Part | Unused) -> None:
         self._live[message.entry] = message
@@ -397,69 +383,33 @@ class Sender:
     # The helper process.
 
     def _start_helper(self) -> None:
-        near, far = socket.socketpair()
-        code = (
-            f"import sys; sys.path[:] = {sys.path!r}\n"
-            "from ncscope.monitor.helper import main\n"
-            f"main({far.fileno()}, {self._ring_fd})"
-        )
-        environment = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
-        environment.setdefault("GRPC_VERBOSITY", "NONE")
         try:
-            popen = subprocess.Popen(
-                [sys.executable, "-c", code],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(far.fileno(), self._ring_fd),
-                start_new_session=True,
-                env=environment,
+            self._process = HelperProcess(
+                self._settings, self._ring_fd, self._receive, self._helper_is_gone
             )
         except (OSError, ValueError) as error:  # ValueError: where processes inherit no sockets
-            near.close()
             self._without_helper(f"the helper process does not start: {error}")
-            return
-        finally:
-            far.close()
-        process = _Process(popen, Channel(near))
-        self._process = process
-        self._post(self._settings)
-        for target, name in ((self._write, "write"), (self._read, "read")):
-            threading.Thread(
-                target=target, args=(process,), name=f"ncscope-{name}", daemon=True
-            ).start()
 
-    def _write(self, process: _Process) -> None:
-        while (message := process.outbox.get()) is not None:
-            try:
-                process.channel.send(message)
-            except OSError:
-                return  # _read starts another
+    def _receive(self, message: Any) -> None:
+        with self._changed:
+            self._apply(message)
 
-    def _read(self, process: _Process) -> None:
-        while (message := process.channel.receive()) is not None:
-            with self._changed:
-                self._apply(message)
-        process.outbox.put(None)
+    def _helper_is_gone(self, process: HelperProcess) -> None:
         with self._changed:
             if process is not self._process or self._finished is not None:
                 return
             self._process = None
-            if self._finishing is not None and self._restarts >= MAX_RESTARTS:
-                self._changed.notify_all()
+            status = process.wait(1.0)
+            if self._restarts >= MAX_RESTARTS:
+                self._without_helper(f"the helper process ended again (status {status})")
                 return
-            self._restart(process)
+            self._restarts += 1
+            log.warning("the helper process ended (status %s); starting it again", status)
+            self._start_helper()
+            self._tell_all()
 
-    def _restart(self, process: _Process) -> None:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.popen.wait(1.0)
-        status = process.popen.returncode
-        if self._restarts >= MAX_RESTARTS:
-            self._without_helper(f"the helper process ended again (status {status})")
-            return
-        self._restarts += 1
-        log.warning("the helper process ended (status %s); starting it again", status)
-        self._start_helper()
+    def _tell_all(self) -> None:
+        """Tells a new helper what the one before knew."""
         for series in self._series.values():
             self._post(series.begin)
         for entry in self._live.values():
