@@ -1,0 +1,10 @@
+"""Fixtures of all tests: those of tests/python, whose modules the tests here use too."""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "python"))
+
+from servers import client, run_name, server  # noqa: E402
+
+__all__ = ["client", "run_name", "server"]
