@@ -1,81 +1,15 @@
 """The state that a trainer sums itself, against what the server makes of the same samples."""
 
 import dataclasses
-import math
-import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 import torch
-from ncscope import edge_torch, errors
-from ncscope.edge import Centers, EdgeStatistics
+from ncscope.edge import EdgeStatistics
 
-import samples
-
-TYPES = {
-    "float64": torch.float64,
-    "float32": torch.float32,
-    "float16": torch.float16,
-    "bfloat16": torch.bfloat16,
-}
-CPU = torch.device("cpu")
-
-
-def collapsed(spread):
-    """Five classes about means near 10, in float32, each coordinate within `spread` of its mean."""
-    rng = np.random.default_rng(7)
-    means = (10 + rng.standard_normal((5, 16))).astype(np.float32)
-    labels = rng.permutation(np.repeat(np.arange(5), 300))
-    features = means[labels] * (1 + spread * rng.standard_normal((len(labels), 16)))
-    weight = means - means.mean(axis=0) + 0.3 * rng.standard_normal((5, 16))
-    return samples.Samples(features, labels, 5, weight, 0.1 * rng.standard_normal(5))
-
-
-def larger():
-    """Several chunks of rows."""
-    rng = np.random.default_rng(8)
-    means = rng.standard_normal((30, 40))
-    labels = rng.integers(0, 30, 7000)
-    features = means[labels] + 0.5 * rng.standard_normal((7000, 40)) * rng.random(40)
-    weight = means - means.mean(axis=0) + 0.3 * rng.standard_normal((30, 40))
-    return samples.Samples(features, labels, 30, weight, 0.1 * rng.standard_normal(30))
-
-
-DATA = {name: samples.make(name) for name in samples.NAMES} | {
-    "collapsed_to_1e-6": collapsed(1e-6),
-    "several_chunks": larger(),
-}
-
-
-def tensors(data, dtype):
-    return torch.from_numpy(data.features).to(dtype), torch.from_numpy(data.labels)
-
-
-def classifier(data):
-    return torch.from_numpy(data.weight), torch.from_numpy(data.bias)
-
-
-def batches(*arrays, size):
-    for begin in range(0, len(arrays[0]), size):
-        yield tuple(array[begin : begin + size] for array in arrays)
-
-
-def summed(data, dtype, size=37, **options):
-    """Returns what has summed a data set in batches of `size`."""
-    edge = EdgeStatistics(data.num_classes, data.features.shape[1], CPU, **options)
-    for features, labels in batches(*tensors(data, dtype), size=size):
-        edge.add(features, labels)
-    return edge
-
-
-def streamed(client, run, data, dtype, size=500):
-    """Returns the server's report and state."""
-    with client.stream(run, 0, num_classes=data.num_classes) as stream:
-        for features, labels in batches(*tensors(data, dtype), size=size):
-            stream.add(features, labels)
-        stream.classifier(*classifier(data))
-    return stream.report, client.statistics(run, 0)
+from edge_data import CPU, DATA, TYPES, classifier, rows_of, streamed, summed, tensors
 
 
 def numbers(group, path=""):
@@ -157,3 +91,145 @@ def test_the_state_is_that_of_the_server(client, run_name, dtype_name, name):
     assert got.conventions.input_type == dtype_name
     assert got.data == report.data
     check_report(got, report, 1e-10 if dtype_name == "float64" else 1e-6)
+
+
+@pytest.mark.parametrize("dtype_name", ["float32", "float64"])
+def test_states_of_two_ranks_merge(client, run_name, dtype_name):
+    data, dtype = DATA["imbalanced"], TYPES[dtype_name]
+    report, expected = streamed(client, run_name + ".streamed", data, dtype)
+    half = len(data.labels) // 3
+    first = summed(rows_of(data, slice(0, half)), dtype).finish()[0]
+    second = summed(rows_of(data, slice(half, None)), dtype).finish(*classifier(data))[0]
+    assert client.put_statistics(run_name, 0, first, rank=0, world_size=2) is None
+    got = client.put_statistics(run_name, 0, second, rank=1, world_size=2)
+    check_report(got, report, 1e-10 if dtype_name == "float64" else 1e-6)
+    check_arrays(
+        client.statistics(run_name, 0), expected, 1e-14 if dtype_name == "float64" else 1e-7
+    )
+
+
+def test_one_rank_sums_and_another_streams(client, run_name):
+    data = DATA["several_chunks"]
+    report, _ = streamed(client, run_name + ".streamed", data, torch.bfloat16)
+    state = summed(rows_of(data, slice(0, 3000)), torch.bfloat16).finish()[0]
+    assert client.put_statistics(run_name, 0, state, rank=0, world_size=2) is None
+    rest = rows_of(data, slice(3000, None))
+    with client.stream(run_name, 0, num_classes=30, rank=1, world_size=2) as stream:
+        stream.add(torch.from_numpy(rest.features).to(torch.bfloat16), rest.labels)
+        stream.classifier(*classifier(data))
+    check_report(stream.report, report, 1e-6)
+
+
+def test_a_rank_without_samples_has_a_state(client, run_name):
+    data = DATA["balanced"]
+    report, _ = streamed(client, run_name + ".streamed", data, torch.float64)
+    nothing, _ = EdgeStatistics(6, 16, CPU).finish()
+    assert (nothing.header.samples, nothing.header.present_classes) == (0, 0)
+    assert client.put_statistics(run_name, 0, nothing, rank=0, world_size=2) is None
+    state, _ = summed(data, torch.float64).finish(*classifier(data))
+    check_report(client.put_statistics(run_name, 0, state, rank=1, world_size=2), report, 1e-10)
+
+
+def test_the_bits_do_not_depend_on_the_batches():
+    states = [summed(DATA["several_chunks"], torch.float32, size) for size in (1, 37, 2048, 7000)]
+    first, *others = [edge.finish()[0] for edge in states]
+    for other in others:
+        for name in ("means", "within", "scatter_upper"):
+            np.testing.assert_array_equal(getattr(other, name), getattr(first, name))
+        assert other.header == first.header
+
+
+def test_more_may_be_added_after_a_state_was_taken():
+    data = DATA["several_chunks"]
+    edge = summed(rows_of(data, slice(0, 3000)), torch.float32)
+    before, _ = edge.finish()
+    assert before.header.samples == 3000
+    again, _ = edge.finish()
+    np.testing.assert_array_equal(again.scatter_upper, before.scatter_upper)
+    edge.add(torch.from_numpy(data.features[3000:]).float(), torch.from_numpy(data.labels[3000:]))
+    check_arrays(edge.finish()[0], summed(data, torch.float32).finish()[0], 1e-7)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-12, 1e15, 2.0**124])
+def test_products_stay_in_the_range_of_float32(client, run_name, size):
+    data = DATA["balanced"]
+    data = dataclasses.replace(data, features=data.features / np.abs(data.features).max() * size)
+    report, expected = streamed(client, run_name + ".streamed", data, torch.float32)
+    state, _ = summed(data, torch.float32).finish(*classifier(data))
+    trace = np.trace(expected.within_scatter()) * expected.header.samples
+    np.testing.assert_allclose(state.scatter_upper, expected.scatter_upper, atol=1e-7 * trace)
+    got = client.put_statistics(run_name, 0, state)
+    assert got.nc1.pinv == pytest.approx(report.nc1.pinv, rel=1e-6)
+
+
+def test_a_first_sample_that_is_an_outlier_costs_no_accuracy():
+    """A reference that is one sample would leave float32 products of its distance."""
+    data = DATA["several_chunks"]
+    features = data.features.copy()
+    features[0] += 1000
+    data = dataclasses.replace(data, features=features).rounded(np.float32)
+    narrow, _ = summed(data, torch.float32, size=1).finish()
+    wide, _ = summed(data, torch.float64).finish()
+    np.testing.assert_allclose(
+        narrow.scatter_upper, wide.scatter_upper, atol=1e-7 * wide.within.sum(), rtol=0
+    )
+
+
+def test_ignored_rows_are_counted(client, run_name):
+    data = DATA["balanced"]
+    features, labels = tensors(data, torch.float32)
+    labels[::7] = 3
+    features[::14] = float("nan")  # of rows that nobody looks at
+    with client.stream(run_name, 0, num_classes=6, ignore_index=3) as stream:
+        stream.add(features, labels)
+        stream.classifier(*classifier(data))
+    edge = EdgeStatistics(6, 16, CPU, ignore_index=3, nonfinite="refuse")
+    edge.add(features, labels)
+    state, _ = edge.finish(*classifier(data))
+    assert state.header.ignored == int((labels == 3).sum())
+    assert state.header.skipped_nonfinite == 0
+    check_arrays(state, client.statistics(run_name, 0), 1e-7)
+
+
+LIMITS = {
+    "float32": 2.0**126,
+    "bfloat16": 2.0**126,
+    "float16": float("inf"),
+    "float64": 2.0**220,
+}
+
+
+@pytest.mark.parametrize("dtype_name", TYPES)
+def test_rows_that_are_not_finite_are_counted(client, run_name, dtype_name):
+    data, dtype = DATA["balanced"], TYPES[dtype_name]
+    features, labels = tensors(data, dtype)
+    features[3, 0] = float("nan")
+    features[50, 15] = float("-inf")
+    features[51, 7] = -LIMITS[dtype_name]
+    labels[60] = -100
+    with client.stream(run_name, 0, num_classes=6, nonfinite="skip") as stream:
+        stream.add(features, labels)
+        stream.classifier(*classifier(data))
+    edge = EdgeStatistics(6, 16, CPU)
+    edge.add(features, labels)
+    state, _ = edge.finish(*classifier(data))
+    assert (state.header.skipped_nonfinite, state.header.ignored) == (3, 1)
+    check_arrays(state, client.statistics(run_name, 0), 1e-14 if dtype_name == "float64" else 1e-7)
+
+
+def test_the_classes_of_a_language_model(client, run_name):
+    classes, dim, rows = 50257, 768, 8192
+    generator = torch.Generator().manual_seed(1)
+    features = torch.randn(rows, dim, generator=generator)
+    # Few tokens are frequent.
+    labels = (torch.rand(rows, generator=generator).double() ** 8 * classes).long()
+    edge = EdgeStatistics(classes, dim, CPU)
+    began = time.monotonic()
+    edge.add(features, labels)
+    state, _ = edge.finish()
+    seconds = time.monotonic() - began
+    print(f"{rows} rows in {seconds:.1f} s", file=sys.stderr)
+    with client.stream(run_name, 0, num_classes=classes) as stream:
+        stream.add(features, labels)
+    expected = client.statistics(run_name, 0)
+    check_arrays(state, expected, 1e-7)

@@ -265,8 +265,8 @@ class EdgeStatistics:
             )
 
     def _flushed(self) -> ShiftedSums:
-        if self._sums is None:  # no samples: of no type yet
-            return ShiftedSums(self._num_classes, self._dim, torch.float32, self._device)
+        if self._sums is None:  # of no type yet; merging keeps the coarser one, which this is not
+            return ShiftedSums(self._num_classes, self._dim, torch.float64, self._device)
         self._sums.flush()
         return self._sums
 
