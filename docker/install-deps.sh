@@ -4,6 +4,7 @@
 #
 #   docker/install-deps.sh            what the programs and the tests are built with
 #   docker/install-deps.sh --fuzz     also clang with libFuzzer, for tests/fuzz
+#   docker/install-deps.sh --torch    also PyTorch, for tests/trainer
 set -euo pipefail
 
 packages=(
@@ -25,11 +26,12 @@ packages=(
   python3 python3-venv ca-certificates
 )
 
-usage() { sed -n '2,6s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,7s/^# \{0,1\}//p' "$0"; }
 
 for argument in "$@"; do
   case "$argument" in
     --fuzz) packages+=(clang libclang-rt-dev) ;;
+    --torch) packages+=(python3-torch) ;;
     -h|--help) usage; exit 0 ;;
     *) echo "install-deps: unknown option '$argument'" >&2; usage >&2; exit 2 ;;
   esac

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The one test command: installs what is missing, builds, runs every test and counts them.
 #
-#   tests/run.sh            everything: release, sanitizers, Python, fuzzers for a short time
-#   tests/run.sh --quick    release and Python only
+#   tests/run.sh            everything: release, sanitizers, Python, trainer, fuzzers for a short time
+#   tests/run.sh --quick    release, Python and trainer only
 #
 # Environment: NCSCOPE_SKIP_INSTALL=1 leaves the system's packages alone;
 # NCSCOPE_FUZZ_SECONDS is the time for each fuzzer (default 60).
@@ -52,15 +52,18 @@ build_and_test() {
 
 if [[ ${NCSCOPE_SKIP_INSTALL:-0} != 1 ]]; then
   step "system packages"
-  fuzz_option=()
-  ((quick)) || fuzz_option=(--fuzz)
-  attempt "install" docker/install-deps.sh "${fuzz_option[@]}"
+  options=(--torch)
+  ((quick)) || options+=(--fuzz)
+  attempt "install" docker/install-deps.sh "${options[@]}"
 fi
 
 build_and_test release
 
 step "Python"
 attempt "python" env NCSCOPE_REQUIRE_BINARIES=1 tests/python/run.sh --junitxml="$PWD/$results/python.xml"
+
+step "Trainer"
+attempt "trainer" env NCSCOPE_REQUIRE_BINARIES=1 tests/trainer/run.sh --junitxml="$PWD/$results/trainer.xml"
 
 if ((!quick)); then
   # A report of a sanitizer is a failed test; tests/tsan.supp says what libraries TSan cannot see.

@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "client" / "python"
-STYLED = [PACKAGE, ROOT / "tests" / "python"]
+STYLED = [PACKAGE, ROOT / "tests" / "python", ROOT / "tests" / "trainer"]
 
 
 def tool(*arguments, cwd=ROOT):
