@@ -5,6 +5,7 @@ import sys
 import time
 
 import numpy as np
+import oracle
 import pytest
 import torch
 from ncscope.edge import EdgeStatistics
@@ -91,6 +92,20 @@ def test_the_state_is_that_of_the_server(client, run_name, dtype_name, name):
     assert got.conventions.input_type == dtype_name
     assert got.data == report.data
     check_report(got, report, 1e-10 if dtype_name == "float64" else 1e-6)
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_the_report_is_as_defined(client, run_name, name):
+    """Against two passes in float64, however far the classes have collapsed."""
+    data = DATA[name].rounded(np.float32)
+    state, _ = summed(data, torch.float32).finish(*classifier(data))
+    report = client.put_statistics(run_name, 0, state)
+    expected = oracle.metrics(data.features, data.labels, data.num_classes, data.weight, data.bias)
+    for path in ("pinv", "quotient", "vci", "cdnv", "within_trace", "between_trace"):
+        value = expected[f"nc1.{path}"]
+        assert getattr(report.nc1, path) == pytest.approx(value, rel=1e-6), path
+    assert report.nc2.means.etf_error == pytest.approx(expected["nc2.means.etf_error"], rel=1e-6)
+    assert report.nc3.distance == pytest.approx(expected["nc3.distance"], rel=1e-6)
 
 
 @pytest.mark.parametrize("dtype_name", ["float32", "float64"])

@@ -1,6 +1,7 @@
 """How an edge state is summed: no waiting for the device, whatever torch is set to."""
 
 import contextlib
+import os
 import subprocess
 import sys
 import threading
@@ -9,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 from ncscope import edge_torch, errors
-from ncscope.edge import EdgeStatistics
+from ncscope.edge import Centers, EdgeStatistics
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from edge_data import CPU, DATA, TYPES, classifier, summed, tensors
+from test_edge import check_arrays
 
 WAITS = ("_local_scalar_dense", "item", "is_nonzero", "nonzero", "masked_select", "unique", "equal")
 
@@ -265,3 +267,40 @@ def test_the_package_needs_no_torch():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout == "torch\n"
+
+
+@pytest.fixture
+def cuda():
+    if not torch.cuda.is_available():
+        required = os.environ.get("NCSCOPE_REQUIRE_CUDA") == "1"
+        (pytest.fail if required else pytest.skip)("there is no CUDA device")
+    return torch.device("cuda")
+
+
+@pytest.mark.parametrize("dtype_name", TYPES)
+def test_a_cuda_device_sums_the_same_without_waiting(cuda, dtype_name):
+    data, dtype = DATA["several_chunks"], TYPES[dtype_name]
+    means = summed(data, dtype).next_centers(0)
+    batch = (*tensors(data, dtype), *(part.to(dtype) for part in classifier(data)))
+
+    def run(device):
+        centers = Centers(0, means.means.to(device), means.present.to(device))
+        edge = EdgeStatistics(30, 40, device, centers=centers)
+        features, labels, weight, bias = (part.to(device) for part in batch)
+        if device.type == "cuda":
+            torch.cuda.set_sync_debug_mode("error")
+        try:
+            edge.add(features[:3000], labels[:3000], weight, bias)
+            edge.add(features[3000:], labels[3000:], weight, bias)
+        finally:
+            if device.type == "cuda":
+                torch.cuda.set_sync_debug_mode("default")
+        return edge.finish(weight, bias)
+
+    expected, expected_decisions = run(CPU)
+    with fast_products():
+        state, decisions = run(cuda)
+    check_arrays(state, expected, 1e-14 if dtype == torch.float64 else 1e-7)
+    for name in ("agreements", "nearest_correct", "classifier_correct"):
+        counts = getattr(decisions, name)
+        np.testing.assert_array_equal(counts, getattr(expected_decisions, name))

@@ -46,10 +46,11 @@ _NO_ROW = 2**63 - 1
 class EdgeStatistics:
     """Collects the samples of one rank and epoch into the state that the server would have.
 
-    Device memory in bytes, w = 4 (8 for float64 features) and e that of a feature element:
-    K d (8 + w) + 8 d^2 + 2048 d e for the state; while a batch is added, 2048 d (48 + w) + 12 d^2
-    more, whatever the size of the batch; while it is finished, 8 (P d + d^2) more. With `centers`
-    K d (16 + w), and 64 MiB at most for scores.
+    Device memory in bytes, w = 4 (8 for float64 features) and e that of a feature's element:
+    K d (8 + w) + 8 d^2 + 2048 d e for the state; while samples are added 2048 d (40 + 2 w) + 20 d^2
+    more, whatever their number, and while it is finished 8 (P d + d^2). With `centers`
+    K d (8 + w), w K d for a W that is not of float32 (float64 for float64 features), and 32 MiB
+    (64 MiB) of scores.
 
     `add` never waits for a CUDA device: what is wrong with a value is said by `finish`.
     """

@@ -63,13 +63,14 @@ class AffineScores:
         self._offsets = offsets
         self._origin = origin
         self._narrow = torch.float64 if dtype == torch.float64 else torch.float32
-        self._narrow_rows = rows.to(self._narrow)
-        if origin is not None:
+        if origin is None:
+            self._narrow_rows = rows.to(self._narrow)
+        else:
             self._narrow_rows = torch.empty_like(rows, dtype=self._narrow)
             for tile in _tiles(len(rows)):
-                within = rows[tile] - origin
-                within.masked_fill_((offsets[tile] == -torch.inf).unsqueeze(1), 0)
-                self._narrow_rows[tile] = within
+                beyond = rows[tile] - origin
+                beyond.masked_fill_((offsets[tile] == -torch.inf).unsqueeze(1), 0)
+                self._narrow_rows[tile] = beyond
         self._narrow_offsets = offsets.to(self._narrow)
 
     def decide(self, wide: Tensor) -> Tensor:
