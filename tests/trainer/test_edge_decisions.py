@@ -95,18 +95,18 @@ def test_predictions_out_of_range_are_named():
 
 @pytest.mark.parametrize("dtype_name", ["float32", "float64"])
 def test_ties_go_to_the_lowest_class(dtype_name):
-    """Class c is where c + 4500 is, in other tiles of classes; and a classifier of zeros."""
+    """Class c is where c + 3000 and c + 6000 are, in other tiles; and a classifier of zeros."""
     dtype = TYPES[dtype_name]
     generator = torch.Generator().manual_seed(3)
-    points = 5 + torch.randn(4500, 8, generator=generator, dtype=torch.float64)
-    centers = Centers(0, points.repeat(2, 1), torch.ones(9000, dtype=torch.bool))
-    labels = torch.cat([torch.arange(300), torch.arange(300) + 4500])
+    points = 5 + torch.randn(3000, 8, generator=generator, dtype=torch.float64)
+    centers = Centers(0, points.repeat(3, 1), torch.ones(9000, dtype=torch.bool))
+    labels = torch.cat([torch.arange(300), torch.arange(300) + 3000])
     edge = EdgeStatistics(9000, 8, CPU, centers=centers)
     edge.add(centers.means[labels].to(dtype), labels, torch.zeros(9000, 8, dtype=dtype))
     decisions = edge.finish()[1]
     assert decisions.nearest_correct.tolist() == [1] * 300 + [0] * 300
     assert decisions.classifier_correct.tolist() == [1] + [0] * 599
-    # Both samples of 0 and 4500 are nearest to 0.
+    # Both samples, of 0 and of 3000, are nearest to 0.
     assert decisions.agreements.tolist() == [1] + [0] * 299 + [1] + [0] * 299
 
 
@@ -197,9 +197,9 @@ def test_what_is_no_classifier_is_refused():
         ((), "expected weight or predictions"),
         (
             (weight[:5], bias),
-            r"expected weight of shape \[6, 16\] and a floating type; got \[5, 16\]",
+            r"expected weight of shape \[6, 16\]; got \[5, 16\]",
         ),
-        ((weight.long(), bias), "got .* int64"),
+        ((weight.long(), bias), "expected weight of float32, .*; got int64"),
         ((weight, bias[:5]), r"expected bias of shape \[6\]"),
         ((None, None, labels[:5]), r"expected predictions of shape \[240\]; got \[5\]"),
         ((None, None, labels.float()), "expected predictions of an integer type; got float32"),

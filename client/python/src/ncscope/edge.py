@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .edge_admission import Admission, check_floats, check_integers, type_name
 from .edge_decisions import AffineScores, Centers, DecisionCounter, classifier_scores
 from .edge_sums import CentredSums, ShiftedSums
 from .edge_torch import plain_arithmetic
@@ -32,15 +33,13 @@ __all__ = ["Centers", "EdgeStatistics"]
 LAYOUT_VERSION = 1
 DEFINITIONS_VERSION = "1"
 
-# Type -> (wire type, magnitude from which on a value is not taken: METRICS of the server).
-_TYPES: dict[torch.dtype, tuple[types_pb2.DataType, float]] = {
-    torch.float32: (types_pb2.DATA_TYPE_FLOAT32, 2.0**126),
-    torch.float16: (types_pb2.DATA_TYPE_FLOAT16, float("inf")),
-    torch.bfloat16: (types_pb2.DATA_TYPE_BFLOAT16, 2.0**126),
-    torch.float64: (types_pb2.DATA_TYPE_FLOAT64, 2.0**220),
+
+_WIRE_TYPES = {
+    torch.float32: types_pb2.DATA_TYPE_FLOAT32,
+    torch.float16: types_pb2.DATA_TYPE_FLOAT16,
+    torch.bfloat16: types_pb2.DATA_TYPE_BFLOAT16,
+    torch.float64: types_pb2.DATA_TYPE_FLOAT64,
 }
-_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
-_NO_ROW = 2**63 - 1
 
 
 class EdgeStatistics:
@@ -79,23 +78,19 @@ class EdgeStatistics:
             raise InvalidArgument(f"expected nonfinite of skip, refuse; got {nonfinite!r}")
         self._num_classes = num_classes
         self._dim = dim
-        self._ignore_index = ignore_index
-        self._refuse = nonfinite == "refuse"
         self._device = torch.empty(0, device=device).device  # "cuda" gets its index
         self._sums: ShiftedSums | None = None
         self._counter: DecisionCounter | None = None
-        self._rows_seen = 0
         with plain_arithmetic(self._device):
             try:
-                self._ignored = torch.zeros((), dtype=torch.int64, device=self._device)
                 torch.zeros((), dtype=torch.float64, device=self._device)
             except (RuntimeError, TypeError) as error:
                 raise InvalidArgument(
                     f"expected a device that has float64; {self._device} says: {error}"
                 ) from error
-            self._nonfinite = _Refused(self._device)
-            self._bad_labels = _Refused(self._device)
-            self._bad_predictions = _Refused(self._device)
+            self._admission = Admission(
+                num_classes, ignore_index, nonfinite == "refuse", self._device
+            )
             if centers is not None:
                 self._counter = DecisionCounter(centers, num_classes, dim, self._device)
 
@@ -116,6 +111,7 @@ class EdgeStatistics:
         device. Raises InvalidArgument for other shapes, types and devices.
         """
         self._check(features, labels)
+        features = features.detach()
         with plain_arithmetic(self._device):
             decided = self._decided(features, weight, bias, predictions)
             if self._sums is None:
@@ -123,15 +119,15 @@ class EdgeStatistics:
             count, begin = len(features), 0
             while begin < count:
                 end = min(count, begin + self._sums.room)
-                rows = features[begin:end].detach()
-                classes = self._admit(rows, labels[begin:end].to(torch.int64))
-                if self._counter is not None and decided is not None:
-                    part = decided
-                    if isinstance(decided, Tensor):
-                        part = self._admit_predictions(decided[begin:end].to(torch.int64), classes)
+                rows, part = features[begin:end], decided
+                if isinstance(decided, Tensor):
+                    part = decided[begin:end]
+                    classes = self._admission.admit(rows, labels[begin:end], part)
+                else:
+                    classes = self._admission.admit(rows, labels[begin:end], None)
+                if self._counter is not None and part is not None:
                     self._counter.add(rows, classes, part)
                 self._sums.add(rows, classes)
-                self._rows_seen += end - begin
                 begin = end
 
     def finish(self, weight: Any = None, bias: Any = None) -> tuple[Statistics, Decisions | None]:
@@ -146,7 +142,7 @@ class EdgeStatistics:
         offsets = self._classifier("bias", bias, (self._num_classes,))
         if matrix is None and offsets is not None:
             raise InvalidArgument("expected a weight with the bias; got none")
-        self._raise_refused()
+        self._admission.check()
         with plain_arithmetic(self._device):
             sums = self._flushed()
             centred = sums.centred()
@@ -168,33 +164,13 @@ class EdgeStatistics:
             return Centers(epoch, sums.means(), sums.counts[: self._num_classes] > 0)
 
     def _check(self, features: Tensor, labels: Tensor) -> None:
-        if features.dtype not in _TYPES:
-            raise InvalidArgument(
-                "expected features of float32, float16, bfloat16, float64; "
-                f"got {_name(features.dtype)}"
-            )
-        if features.dim() != 2 or features.shape[1] != self._dim:
-            raise InvalidArgument(
-                f"expected features of shape [n, {self._dim}]; got {list(features.shape)}"
-            )
-        self._check_device("features", features)
+        check_floats("features", features, (None, self._dim), self._device)
         if self._sums is not None and features.dtype != self._sums.dtype:
             raise InvalidArgument(
-                f"expected features of {_name(self._sums.dtype)}, as before; "
-                f"got {_name(features.dtype)}"
+                f"expected features of {type_name(self._sums.dtype)}, as before; "
+                f"got {type_name(features.dtype)}"
             )
-        self._check_integers("labels", labels, len(features))
-
-    def _check_integers(self, what: str, values: Tensor, rows: int) -> None:
-        if tuple(values.shape) != (rows,):
-            raise InvalidArgument(f"expected {what} of shape [{rows}]; got {list(values.shape)}")
-        if values.dtype not in _INTEGERS:
-            raise InvalidArgument(f"expected {what} of an integer type; got {_name(values.dtype)}")
-        self._check_device(what, values)
-
-    def _check_device(self, what: str, values: Tensor) -> None:
-        if values.device != self._device:
-            raise InvalidArgument(f"expected {what} on {self._device}; got them on {values.device}")
+        check_integers("labels", labels, len(features), self._device)
 
     def _decided(
         self,
@@ -209,61 +185,13 @@ class EdgeStatistics:
         if weight is None:
             if predictions is None:
                 raise InvalidArgument("expected weight or predictions, as there are centers")
-            self._check_integers("predictions", predictions, len(features))
+            check_integers("predictions", predictions, len(features), self._device)
             return predictions
-        for what, values, shape in (
-            ("weight", weight, (self._num_classes, self._dim)),
-            ("bias", bias, (self._num_classes,)),
-        ):
-            if values is None:
-                continue
-            if tuple(values.shape) != shape or values.dtype not in _TYPES:
-                raise InvalidArgument(
-                    f"expected {what} of shape {list(shape)} and a floating type; "
-                    f"got {list(values.shape)} {_name(values.dtype)}"
-                )
-            self._check_device(what, values)
-        bias = None if bias is None else bias.detach()
+        check_floats("weight", weight, (self._num_classes, self._dim), self._device)
+        if bias is not None:
+            check_floats("bias", bias, (self._num_classes,), self._device)
+            bias = bias.detach()
         return classifier_scores(weight.detach(), bias, features.dtype)
-
-    def _admit(self, rows: Tensor, labels: Tensor) -> Tensor:
-        """Returns labels, K for rows that do not count; counts those."""
-        ignored = labels == self._ignore_index
-        bad = ~ignored & ((labels < 0) | (labels >= self._num_classes))
-        unusable = ~(rows.abs() < _TYPES[rows.dtype][1]).all(1) & ~ignored & ~bad
-        self._ignored += ignored.sum()
-        self._bad_labels.add(bad, labels, self._rows_seen)
-        self._nonfinite.add(unusable, labels, self._rows_seen)
-        return labels.masked_fill(ignored | bad | unusable, self._num_classes)
-
-    def _admit_predictions(self, predictions: Tensor, classes: Tensor) -> Tensor:
-        bad = (predictions < 0) | (predictions >= self._num_classes)
-        bad &= classes < self._num_classes
-        self._bad_predictions.add(bad, predictions, self._rows_seen)
-        return predictions
-
-    def _raise_refused(self) -> None:
-        for what, refused in (
-            ("label", self._bad_labels),
-            ("prediction", self._bad_predictions),
-        ):
-            count, row, value = refused.read()
-            if count > 0:
-                expected = f"[0, {self._num_classes})"
-                if what == "label":
-                    expected += f" or ignore_index {self._ignore_index}"
-                raise InvalidArgument(
-                    f"{what}s: expected integers in {expected}; got {value} at row {row}"
-                    + (f", and {count - 1} more rows that are out of range" if count > 1 else "")
-                )
-        count, row, label = self._nonfinite.read()
-        if self._refuse and count > 0 and self._sums is not None:
-            limit = _TYPES[self._sums.dtype][1]
-            below = "" if limit == float("inf") else f" below 2^{int(np.log2(limit))} in magnitude"
-            raise InvalidArgument(
-                f"features: expected finite ones{below}; got others at row {row} (label {label})"
-                + (f", and at {count - 1} more rows" if count > 1 else "")
-            )
 
     def _flushed(self) -> ShiftedSums:
         if self._sums is None:  # of no type yet; merging keeps the coarser one, which this is not
@@ -287,6 +215,7 @@ class EdgeStatistics:
         self, dtype: torch.dtype, sums: CentredSums, weight: Array | None, bias: Array | None
     ) -> Statistics:
         wide = dtype == torch.float64
+        nonfinite, ignored = self._admission.counts()
         counts = sums.counts.cpu().numpy().astype(np.uint64)
         header = statistics_pb2.StatisticsHeader(
             layout_version=LAYOUT_VERSION,
@@ -295,9 +224,9 @@ class EdgeStatistics:
             present_classes=len(counts),
             dim=self._dim,
             samples=int(counts.sum()),
-            input_type=_TYPES[dtype][0],
-            skipped_nonfinite=self._nonfinite.read()[0],
-            ignored=int(self._ignored),
+            input_type=_WIRE_TYPES[dtype],
+            skipped_nonfinite=nonfinite,
+            ignored=ignored,
             has_classifier=weight is not None,
             has_classifier_bias=bias is not None,
             sum_squares=float(sums.sum_squares),
@@ -316,31 +245,3 @@ class EdgeStatistics:
             weight=weight,
             bias=bias,
         )
-
-
-class _Refused:
-    """How many rows were refused, and the first of them; on the device."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._count = torch.zeros((), dtype=torch.int64, device=device)
-        self._row = torch.full((), _NO_ROW, dtype=torch.int64, device=device)
-        self._value = torch.zeros((), dtype=torch.int64, device=device)
-
-    def add(self, refused: Tensor, values: Tensor, first_row: int) -> None:
-        """Counts rows [n], n >= 1, that come after `first_row` others; `values` [n] int64."""
-        count = len(values)
-        places = torch.arange(count, device=values.device).masked_fill_(~refused, count)
-        place = places.amin()
-        value = values.gather(0, place.clamp(max=count - 1).unsqueeze(0)).squeeze(0)
-        takes = (self._count == 0) & (place < count)
-        self._row = torch.where(takes, place + first_row, self._row)
-        self._value = torch.where(takes, value, self._value)
-        self._count += refused.sum()
-
-    def read(self) -> tuple[int, int, int]:
-        """Returns the count, and the row and value of the first; waits for the device."""
-        return int(self._count), int(self._row), int(self._value)
-
-
-def _name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")

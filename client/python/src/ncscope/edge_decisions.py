@@ -3,9 +3,9 @@
 Scores are float32 (float64 for float64 features) of features and centres relative to the centres'
 global mean, where distances about a far origin would have lost what they differ in. Which of the
 two best classes it is, is decided in float64 then: nearly equal scores count as they are, and ties
-go to the lowest index. That can be wrong only where three classes or more are within float32's
-rounding of each other; the server scores all such classes again, which takes knowing how many
-there are, and so waiting for the device.
+go to the lowest index; of classes with the same centre only the lowest is in question. That can be
+wrong only where three classes or more are within float32's rounding of each other: the server
+scores all such classes again, which takes knowing how many they are, and so waiting for a device.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ class Centers:
     ) -> Centers:
         """Returns the means of a state, such as that of all ranks, which the server merged."""
         header = statistics.header
-        means = torch.zeros(header.num_classes, header.dim, dtype=torch.float64)
-        present = torch.zeros(header.num_classes, dtype=torch.bool)
+        shape = (header.num_classes, header.dim)
+        means = torch.zeros(shape, dtype=torch.float64, device="cpu")
+        present = torch.zeros(shape[0], dtype=torch.bool, device="cpu")
         classes = torch.from_numpy(statistics.classes.astype("int64"))
         means[classes] = torch.from_numpy(statistics.means.astype("float64"))
         present[classes] = True
@@ -139,11 +140,11 @@ class DecisionCounter:
         self._origin = torch.zeros(dim, dtype=torch.float64, device=device)
         self._offsets = torch.empty(num_classes, dtype=torch.float64, device=device)
         for tile in _tiles(num_classes):
-            self._origin += means[tile].masked_fill(~present[tile].unsqueeze(1), 0).sum(0)
+            self._origin += self._means[tile].masked_fill(~present[tile].unsqueeze(1), 0).sum(0)
         self._origin /= count
         for tile in _tiles(num_classes):
             self._offsets[tile] = (self._means[tile] - self._origin).square_().sum(1).div_(-2)
-        self._offsets.masked_fill_(~present, -torch.inf)
+        self._offsets.masked_fill_(~present | _repeats(self._means, present), -torch.inf)
         self._nearest: AffineScores | None = None
         shape = (3, num_classes + 1)
         self._counts = torch.zeros(shape, dtype=torch.int64, device=device)
@@ -175,6 +176,25 @@ def classifier_scores(weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -
     else:
         offsets = bias.to(torch.float64)
     return AffineScores(weight, offsets, dtype, None)
+
+
+def _repeats(means: Tensor, present: Tensor) -> Tensor:
+    """Returns which classes have exactly the centre of a lower one. [K] bool.
+
+    By sums of their bits times odd numbers, modulo 2^64, in which order does not matter.
+    """
+    generator = torch.Generator().manual_seed(0)
+    halves = torch.randint(-(2**62), 2**62, means.shape[1:], generator=generator, device="cpu")
+    factors = (2 * halves + 1).to(means.device)
+    digests = torch.empty_like(present, dtype=torch.int64)
+    for tile in _tiles(len(means)):
+        bits = (means[tile] + 0.0).view(torch.int64)  # -0 becomes 0
+        digests[tile] = (bits * factors).sum(1)
+    classes = present.nonzero().squeeze(1)
+    ordered, order = digests[classes].sort(stable=True)
+    repeats = torch.zeros_like(present)
+    repeats[classes[order[1:]]] = ordered[1:] == ordered[:-1]
+    return repeats
 
 
 def _tiles(classes: int) -> Iterator[slice]:
