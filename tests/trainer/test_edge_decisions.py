@@ -75,6 +75,19 @@ def test_predictions_stand_for_the_classifier():
     check(edge.finish()[1], expected_counts(data, torch.float32, centers, chosen), epoch=1)
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32])
+def test_labels_and_predictions_of_few_bits(dtype):
+    """Of more classes than they can name."""
+    centers = Centers(0, torch.arange(100000.0).double().unsqueeze(1), torch.ones(100000) > 0)
+    edge = EdgeStatistics(100000, 1, CPU, centers=centers)
+    labels = torch.tensor([0, 100, 127], dtype=dtype)
+    edge.add(labels.float().unsqueeze(1), labels, predictions=labels)
+    state, decisions = edge.finish()
+    assert state.classes.tolist() == [0, 100, 127]
+    assert decisions.agreements.tolist() == [1, 1, 1]
+    assert decisions.nearest_correct.tolist() == [1, 1, 1]
+
+
 def test_predictions_out_of_range_are_named():
     data = DATA["balanced"]
     features, labels = tensors(data, torch.float32)
@@ -108,6 +121,20 @@ def test_ties_go_to_the_lowest_class(dtype_name):
     assert decisions.classifier_correct.tolist() == [1] + [0] * 599
     # Both samples, of 0 and of 3000, are nearest to 0.
     assert decisions.agreements.tolist() == [1] + [0] * 299 + [1] + [0] * 299
+
+
+@pytest.mark.parametrize("dtype_name", ["float32", "float64"])
+def test_of_many_equal_centers_the_lowest_is_nearest(dtype_name):
+    """Products of equal rows need not be equal: how they round depends on where the rows are."""
+    dtype = TYPES[dtype_name]
+    generator = torch.Generator().manual_seed(3)
+    points = 5 + torch.randn(3, 8, generator=generator, dtype=torch.float64)
+    means = points[torch.arange(9000) % 3]
+    centers = Centers(0, means, torch.ones(9000, dtype=torch.bool))
+    labels = torch.arange(8700, 9000)
+    edge = EdgeStatistics(9000, 8, CPU, centers=centers)
+    edge.add((means[labels] + 0.01).to(dtype), labels, predictions=labels % 3)
+    assert edge.finish()[1].agreements.tolist() == [1] * 300
 
 
 def test_the_last_and_lowest_of_many_classes_win():

@@ -82,8 +82,9 @@ class Admission:
         self._labels.add(bad, labels, self._rows)
         self._nonfinite.add(unusable, labels, self._rows)
         if predictions is not None:
+            predictions = predictions.to(torch.int64)
             bad = ~dropped & self._out_of_range(predictions)
-            self._predictions.add(bad, predictions.to(torch.int64), self._rows)
+            self._predictions.add(bad, predictions, self._rows)
         self._rows += len(labels)
         return labels.masked_fill(dropped, self._num_classes)
 
