@@ -75,11 +75,11 @@ def test_predictions_stand_for_the_classifier():
     check(edge.finish()[1], expected_counts(data, torch.float32, centers, chosen), epoch=1)
 
 
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int32])
 def test_labels_and_predictions_of_few_bits(dtype):
     """Of more classes than they can name."""
-    centers = Centers(0, torch.arange(100000.0).double().unsqueeze(1), torch.ones(100000) > 0)
-    edge = EdgeStatistics(100000, 1, CPU, centers=centers)
+    centers = Centers(0, torch.arange(300.0).double().unsqueeze(1), torch.ones(300) > 0)
+    edge = EdgeStatistics(300, 1, CPU, centers=centers)
     labels = torch.tensor([0, 100, 127], dtype=dtype)
     edge.add(labels.float().unsqueeze(1), labels, predictions=labels)
     state, decisions = edge.finish()

@@ -33,7 +33,6 @@ __all__ = ["Centers", "EdgeStatistics"]
 LAYOUT_VERSION = 1
 DEFINITIONS_VERSION = "1"
 
-
 _WIRE_TYPES = {
     torch.float32: types_pb2.DATA_TYPE_FLOAT32,
     torch.float16: types_pb2.DATA_TYPE_FLOAT16,
@@ -119,14 +118,11 @@ class EdgeStatistics:
             count, begin = len(features), 0
             while begin < count:
                 end = min(count, begin + self._sums.room)
-                rows, part = features[begin:end], decided
-                if isinstance(decided, Tensor):
-                    part = decided[begin:end]
-                    classes = self._admission.admit(rows, labels[begin:end], part)
-                else:
-                    classes = self._admission.admit(rows, labels[begin:end], None)
-                if self._counter is not None and part is not None:
-                    self._counter.add(rows, classes, part)
+                rows = features[begin:end]
+                predicted = decided[begin:end] if isinstance(decided, Tensor) else None
+                classes = self._admission.admit(rows, labels[begin:end], predicted)
+                if self._counter is not None and decided is not None:
+                    self._counter.add(rows, classes, decided if predicted is None else predicted)
                 self._sums.add(rows, classes)
                 begin = end
 
