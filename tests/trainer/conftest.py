@@ -5,6 +5,6 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "python"))
 
-from servers import client, run_name, server
+from servers import client, own_server, run_name, server
 
-__all__ = ["client", "run_name", "server"]
+__all__ = ["client", "own_server", "run_name", "server"]

@@ -3,138 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from ..arrays import DTYPES, Features, labels_of
 from ..errors import FailedPrecondition, InvalidArgument
-from ..v1 import service_pb2
-from ..wire import frame_classifier
-from .copies import Copies
+from .collector import Collector
 from .future import ReportFuture
 from .head import classifier_of
-from .sender import Outgoing, Sender
 
 if TYPE_CHECKING:
     from .monitor import Monitor
-
-
-class Collector(Protocol):
-    """What becomes of the samples of an epoch."""
-
-    def add(self, features: Any, labels: Any, predictions: Any, sample_ids: Any) -> None:
-        """Takes samples: features [n, d], the others [n] or None."""
-
-    def end(self, classifier: tuple[Any, Any] | None, partial: bool) -> None:
-        """Ends the epoch, decided by a classifier of weight [K, d] and bias [K]."""
-
-    def drop(self, error: Exception) -> None:
-        """Forgets the samples."""
-
-
-class Streamed:
-    """Every sample goes to the server."""
-
-    def __init__(
-        self,
-        sender: Sender,
-        copies: Copies,
-        opened: service_pb2.Open,
-        future: ReportFuture,
-        may_supersede: bool,
-        dim: int | None,
-        patience: float | None,
-    ) -> None:
-        """Takes an Open without dimension and element type: those of the first samples are."""
-        self._sender = sender
-        self._copies = copies
-        self._open = opened
-        self._future = future
-        self._may_supersede = may_supersede
-        self._dim = dim
-        self._patience = patience
-        self._series: Outgoing | None = None
-        self._dtype: str | None = None
-        self._dropped = 0  # rows whose copy had to wait too long
-
-    def add(self, features: Any, labels: Any, predictions: Any, sample_ids: Any) -> None:
-        """Copies samples out of the trainer's hands."""
-        columns = [features, labels, predictions, sample_ids]
-        on_gpu = [n for n, each in enumerate(columns) if getattr(each, "is_cuda", False)]
-        if not on_gpu:
-            self._append(*columns)
-            return
-
-        def use(copies: list[Any]) -> None:
-            for n, each in zip(on_gpu, copies, strict=True):
-                columns[n] = each
-            self._append(*columns)
-
-        if not self._copies.submit([columns[n] for n in on_gpu], use):
-            self._dropped += int(features.shape[0])
-
-    def end(self, classifier: tuple[Any, Any] | None, partial: bool) -> None:
-        """Ends the series after the samples that are still being copied."""
-        self._copies.after(lambda: self._end(classifier, partial))
-
-    def drop(self, error: Exception) -> None:
-        """Forgets the samples."""
-        self._copies.after(lambda: self._drop(error))
-
-    def _append(self, features: Any, labels: Any, predictions: Any, sample_ids: Any) -> None:
-        wire_type = _wire_type(features)
-        matrix = Features(features, self._dtype or wire_type)
-        rows = matrix.rows
-        series = self._begin(matrix.dim, matrix.dtype)
-        self._sender.append(
-            series,
-            matrix,
-            labels_of(labels, rows),
-            None if predictions is None else labels_of(predictions, rows, "predictions"),
-            None if sample_ids is None else labels_of(sample_ids, rows, "sample_ids"),
-            self._patience,
-        )
-
-    def _begin(self, dim: int, dtype: str) -> Outgoing:
-        if self._series is None:
-            self._dtype = dtype
-            self._open.dim = dim
-            self._open.data_type = DTYPES[dtype][0]
-            self._series = self._sender.begin(
-                self._open,
-                self._future,
-                may_supersede=self._may_supersede,
-                wants_report=self._open.rank == 0,  # many ranks would wait for the same
-            )
-        if dim != self._open.dim:
-            raise InvalidArgument(f"expected features of dimension {self._open.dim}; got {dim}")
-        return self._series
-
-    def _end(self, classifier: tuple[Any, Any] | None, partial: bool) -> None:
-        if self._series is None:
-            if self._dim is None:
-                error = FailedPrecondition("no samples were observed")
-                self._sender.settle(self._future, error)
-                return
-            self._begin(self._dim, "float32")  # this rank has none; others may
-        series, dim, classes = self._series, self._open.dim, self._open.num_classes
-        assert series is not None
-        if self._dropped:
-            self._sender.drop(series, self._dropped)
-
-        def parts() -> Iterable[bytes]:
-            assert classifier is not None
-            return frame_classifier(*classifier, classes, dim)
-
-        self._sender.end(series, None if classifier is None else parts, partial)
-
-    def _drop(self, error: Exception) -> None:
-        if self._series is None:
-            self._sender.settle(self._future, error)
-        else:
-            self._sender.abandon(self._series, error)
 
 
 class Epoch:
@@ -303,16 +183,6 @@ class Epoch:
         """FSDP has the whole classifier on every rank only while it is called."""
         if self._monitor.head_is_sharded:
             self._classifier = classifier_of(self._head)
-
-
-def _wire_type(features: Any) -> str | None:
-    """Returns the type to convert to: None for those that travel as they are, else float32."""
-    name = str(getattr(features, "dtype", "float64")).removeprefix("torch.")
-    if name in DTYPES:
-        return None
-    if not name.startswith(("int", "uint", "float")):
-        raise InvalidArgument(f"expected features that are numbers; got {name}")
-    return "float32"
 
 
 def _leading(features: Any) -> int:

@@ -65,6 +65,7 @@ class Part:
 
     series: int
     entry: int
+    index: int  # 0, 1, 2, ... within the series
     bytes: Column
 
 

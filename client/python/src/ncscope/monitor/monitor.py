@@ -17,14 +17,18 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..choices import NONFINITE, PROFILES, WEIGHTINGS, choice, report_choices
 from ..errors import FailedPrecondition, InvalidArgument
 from ..v1 import service_pb2, types_pb2
+from ..wire import checksum_of
+from .collector import Collector
 from .copies import Copies
-from .epoch import Epoch, Streamed
+from .epoch import Epoch
 from .future import ReportFuture
 from .head import classifier_of, find_head, hook_head, is_recomputing, width_of
 from .messages import IN_FLIGHT_BYTES, Settings
 from .passes import run_pass
 from .ranks import attempt_of_environment, rank_and_world_size
 from .sender import Sender
+from .streamed import Streamed
+from .summed import EarlierMeans, Summed
 
 if TYPE_CHECKING:
     import torch
@@ -75,6 +79,7 @@ class Monitor:
         server: str | None = None,
         num_classes: int | None = None,
         layer: str = "features",
+        mode: Literal["stream", "edge"] = "stream",
         rank: int | None = None,
         world_size: int | None = None,
         attempt: int | None = None,
@@ -97,9 +102,12 @@ class Monitor:
         `observe`. `head`: name or module of that classifier, by default the last torch.nn.Linear.
         Make the monitor before torch.compile. `run`: name of the training, [A-Za-z0-9._-].
         `server`: "host:port", by default NCSCOPE_SERVER or 127.0.0.1:50051. `num_classes`: K, by
-        default that of the head. `rank`, `world_size`: by default those of torch.distributed, or of
-        torchrun; every rank has a monitor and sends its own samples. `attempt`: by default that of
-        the launcher; a single process takes the next one where an epoch was streamed before.
+        default that of the head. `mode` "edge": samples are summed where they are, with torch, and
+        only the state crosses the network, O(K d + d^2); nc4 is against the class means of the
+        train epoch before then, and needs a single rank. `rank`, `world_size`: by default those of
+        torch.distributed, or of torchrun; every rank has a monitor and sends its own samples.
+        `attempt`: by default that of the launcher; a single process takes the next one where an
+        epoch was streamed before.
         `next_token`: features [B, T, d] of a language model, whose labels [B, T] are the tokens
         themselves: position t is judged by token t + 1. Rows labelled `ignore_index` are skipped.
         Others as of `Client.stream`. `disabled` (or NCSCOPE_MODE=disabled): does nothing at all.
@@ -148,6 +156,10 @@ class Monitor:
             choices=report_choices(spectrum, exact_pairs, standard_errors, one_vs_rest_margin),
         )
         self._copies = Copies()
+        self._mode = choice("mode", mode, {each: each for each in ("stream", "edge")})
+        self._means = EarlierMeans(self.world_size)
+        if mode == "edge":
+            checksum_of(b"")  # which states need
         if disabled is None:
             disabled = os.environ.get("NCSCOPE_MODE") == "disabled"
         if disabled:
@@ -298,15 +310,15 @@ class Monitor:
         if self._sender is None or self._closed:
             future.set_exception(FailedPrecondition("the monitor is disabled or closed"))
             return Epoch(self, future, None, None)
-        collector = Streamed(
-            self._sender,
-            self._copies,
-            opened,
-            future,
-            self._may_supersede,
-            self.dim,
-            patience,
-        )
+        collector: Collector
+        if self._mode == "edge":
+            collector = Summed(
+                self._sender, opened, future, self._may_supersede, self._head, self._means
+            )
+        else:
+            collector = Streamed(
+                self._sender, self._copies, opened, future, self._may_supersede, self.dim, patience
+            )
         return Epoch(self, future, collector, self._head)
 
     def _settings(self, address: str) -> Settings:

@@ -68,6 +68,7 @@ class Outgoing:
     begin: Begin
     future: ReportFuture
     next_sequence: int = 0
+    parts: int = 0
     gathered: _Gathered | None = None
     partial: bool = False
     dropped: int = 0  # rows for which there was no room
@@ -377,7 +378,9 @@ class Sender:
                 self._changed.wait(1.0)
             entry, at = reserved
             self._memory[at : at + len(data)] = np.frombuffer(data, np.uint8)
-            self._post_entry(Part(series.begin.series, entry, Column(at, len(data))))
+            column = Column(at, len(data))
+            self._post_entry(Part(series.begin.series, entry, series.parts, column))
+            series.parts += 1
         return True
 
     # The helper process.

@@ -25,7 +25,8 @@ class Entry:
     """One request: a batch, or a part of a classifier or state."""
 
     series: Series
-    sequence: int | None  # of a batch
+    number: int  # among the batches or the parts of the series
+    is_batch: bool
     place: Batch | Part | Record | None  # None once it is not needed any more
     bytes: int
 
@@ -217,7 +218,7 @@ class Store:
         for record in batches:
             self._append_batch(series, record.sequence, record)
         for record in series.folder.parts():
-            series.parts.append(Entry(series, None, record, record.length))
+            self._append_part(series, record.sequence, record)
 
     def _entry_of(self, message: Batch | Part) -> Entry | None:
         series = self.series.get(message.series)
@@ -225,9 +226,7 @@ class Store:
             return None
         if isinstance(message, Batch):
             return self._append_batch(series, message.sequence, message)
-        entry = Entry(series, None, message, message.bytes.count)
-        series.parts.append(entry)
-        return entry
+        return self._append_part(series, message.index, message)
 
     def _append_batch(self, series: Series, sequence: int, place: Batch | Record) -> Entry | None:
         if not series.batches and sequence > series.first:
@@ -235,8 +234,16 @@ class Store:
         if sequence != series.next_sequence:
             return None  # it is on disk already
         count = place.length if isinstance(place, Record) else _bytes_of(place)
-        entry = Entry(series, sequence, place, count)
+        entry = Entry(series, sequence, True, place, count)
         series.batches.append(entry)
+        return entry
+
+    def _append_part(self, series: Series, index: int, place: Part | Record) -> Entry | None:
+        if index != len(series.parts):
+            return None  # it is on disk already
+        count = place.length if isinstance(place, Record) else place.bytes.count
+        entry = Entry(series, index, False, place, count)
+        series.parts.append(entry)
         return entry
 
     def _frame(self, batch: Batch) -> bytes:
@@ -258,7 +265,7 @@ class Store:
     def _release(self, entry: Entry) -> None:
         if entry.in_ring:
             self._leave_ring(entry)
-        elif isinstance(entry.place, Record) and entry.sequence is not None:
+        elif isinstance(entry.place, Record) and entry.is_batch:
             writer = self._writers.get(entry.series.folder.path)
             if writer is not None:
                 self._on_disk -= writer.release(entry.place)
@@ -288,7 +295,8 @@ class Store:
             writer = self._writers[series.folder.path] = _Segments(series.folder.path)
             self._describe(series)
         kind = Kind.PUT if series.begin.is_state else Kind.STREAM
-        record = writer.append(kind, entry.sequence, self.request_of(entry))
+        request = self.request_of(entry)
+        record = writer.append(kind, entry.is_batch, entry.number, request)
         self._leave_ring(entry)
         entry.place = record
         self._on_disk += record_bytes(record.length)
@@ -334,23 +342,27 @@ class _Segments:
         self._live: dict[Path, int] = {}  # batches of each file that are needed
         self._bytes: dict[Path, int] = {}
 
-    def append(self, kind: Kind, sequence: int | None, request: bytes) -> Record:
+    def append(self, kind: Kind, is_batch: bool, number: int, request: bytes) -> Record:
         self._folder.mkdir(parents=True, exist_ok=True)
-        if sequence is None:
+        if not is_batch:
             path = self._folder / "parts"
             if self._parts is None:
                 self._parts = path.open("ab")
-            record = append_record(self._parts, path, kind, 0, request)
+            record = append_record(self._parts, path, kind, number, request)
         else:
-            if self._file is None or sequence != self._next or self._file.tell() >= SEGMENT_BYTES:
-                self._path = self._folder / f"batches-{sequence:012d}"
-                if self._file is not None:
-                    self._file.close()
-                self._file = self._path.open("wb")
-            record = append_record(self._file, self._path, kind, sequence, request)
-            self._next = sequence + 1
-            self._live[self._path] = self._live.get(self._path, 0) + 1
+            record = self._append_batch(kind, number, request)
         self._bytes[record.path] = self._bytes.get(record.path, 0) + record_bytes(record.length)
+        return record
+
+    def _append_batch(self, kind: Kind, number: int, request: bytes) -> Record:
+        if self._file is None or number != self._next or self._file.tell() >= SEGMENT_BYTES:
+            self._path = self._folder / f"batches-{number:012d}"
+            if self._file is not None:
+                self._file.close()
+            self._file = self._path.open("wb")
+        record = append_record(self._file, self._path, kind, number, request)
+        self._next = number + 1
+        self._live[self._path] = self._live.get(self._path, 0) + 1
         return record
 
     def release(self, record: Record) -> int:

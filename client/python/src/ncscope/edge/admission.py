@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .errors import InvalidArgument
+from ..errors import InvalidArgument
 
 # Type -> magnitude from which on a value is not taken; see NonfinitePolicy.
 LIMITS = {

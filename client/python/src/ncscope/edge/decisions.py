@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .edge_torch import float32_products
-from .errors import InvalidArgument
-from .statistics import Statistics
+from ..errors import InvalidArgument
+from ..statistics import Statistics
+from .arithmetic import float32_products
 
 # Classes that are scored at once; rows come CHUNK_ROWS at a time, so scores take 32 MiB (64 MiB for
 # float64 ones).

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .edge_torch import float32_products
+from .arithmetic import float32_products
 
 # Rows that are multiplied at once; float32 products of so many are summed in float32.
 CHUNK_ROWS = 2048

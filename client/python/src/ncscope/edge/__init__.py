@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .edge_admission import Admission, check_floats, check_integers, type_name
-from .edge_decisions import AffineScores, Centers, DecisionCounter, classifier_scores
-from .edge_sums import CentredSums, ShiftedSums
-from .edge_torch import plain_arithmetic
-from .errors import InvalidArgument
-from .statistics import Array, Decisions, Statistics
-from .v1 import statistics_pb2, types_pb2
+from ..errors import InvalidArgument
+from ..statistics import Array, Decisions, Statistics
+from ..v1 import statistics_pb2, types_pb2
+from .admission import Admission, check_floats, check_integers, type_name
+from .arithmetic import plain_arithmetic
+from .decisions import AffineScores, Centers, DecisionCounter, classifier_scores
+from .sums import CentredSums, ShiftedSums
 
 __all__ = ["Centers", "EdgeStatistics"]
 
