@@ -13,12 +13,11 @@
 namespace ncscope::server {
 namespace {
 
-// Whether a server can have logged `open` in `path`; its limits, which may have changed, aside.
+// Whether a server can have logged `open` in `path`.
 bool may_begin(const SeriesLog& log, const std::filesystem::path& path, const v1::Open& open) {
   if (path != log.rank_path(open.rank())) return false;
   try {
     parse_key(open.key());
-    if (open.data_type() != v1::DATA_TYPE_UNSPECIFIED) parse_batch_spec(open);
     return true;
   } catch (const InvalidArgument&) {
     return false;
@@ -69,6 +68,8 @@ void Engine::restore_series(const std::shared_ptr<SeriesLog>& log) {
     return;
   }
   try {
+    // What this server does not know stops it here: nothing is cut off that a newer one has logged.
+    if (open->data_type() != v1::DATA_TYPE_UNSPECIFIED) parse_batch_spec(*open);
     const auto series = std::make_shared<Series>(
         key, *open, parse_series_spec(*open, services_.limits), log, services_);
     if (!registry_.adopt(series)) {

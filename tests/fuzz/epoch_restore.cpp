@@ -193,17 +193,18 @@ void report(server::Engine& engine, std::vector<std::unique_ptr<server::Session>
   }
 }
 
-// Null where what was logged does not fit the server any more: it says so, and nothing else keeps
-// it from starting.
+// Null where what was logged does not fit the server: it says what it expected and in which folder,
+// and nothing else keeps it from starting.
 std::unique_ptr<server::Engine> start(Shared& shared) {
   try {
     return std::make_unique<server::Engine>(shared.services, std::chrono::hours(1));
   } catch (const Error& error) {
     const std::string_view why = error.what();
-    const bool fits = why.find("Open: expected") == why.npos &&
-                      why.find("--state-memory") == why.npos &&
-                      why.find("is of a newer version") == why.npos;
-    require(!fits, error.what());
+    const bool is_refusal =
+        why.starts_with("cannot restore") && why.find("/1-0: ") != why.npos &&
+        (why.find("expected ") != why.npos || why.find("--state-memory") != why.npos ||
+         why.find("is of a newer version") != why.npos);
+    require(is_refusal, error.what());
     return nullptr;
   }
 }

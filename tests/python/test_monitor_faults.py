@@ -40,7 +40,7 @@ def monitor_for(address, tmp_path, run="run", **others):
 
 
 def sync(folder, *arguments):
-    """Runs `python -m ncscope sync`; returns status, what it printed and what it complained of."""
+    """Runs `ncscope sync`; returns status, what it printed and what it complained of."""
     done = subprocess.run(
         [sys.executable, "-m", "ncscope", "sync", folder, *map(str, arguments)],
         capture_output=True,
@@ -101,7 +101,7 @@ def test_a_server_that_does_not_answer(what, black_hole, own_server, tmp_path):
     kept = made.close()
     assert time.monotonic() - begin < 11
     for future in futures:
-        with pytest.raises(errors.Unavailable, match="python -m ncscope sync"):
+        with pytest.raises(errors.Unavailable, match="`ncscope sync "):
             future.result(1)
     # Later, to a server that is there.
     status, out, err = sync(kept, "--server", own_server.address)

@@ -18,17 +18,32 @@ def test_varint(value):
 
 @pytest.mark.parametrize("sequence", [0, 1, 200, 2**40])
 @pytest.mark.parametrize("with_predictions", [False, True])
+@pytest.mark.parametrize("with_ids", [False, True])
 @pytest.mark.parametrize("crc", [False, True])
-def test_a_framed_batch_is_the_message(sequence, with_predictions, crc):
+def test_a_framed_batch_is_the_message(sequence, with_predictions, with_ids, crc):
     labels, features = b"l" * 16, b"f" * 24
     predictions = b"p" * 16 if with_predictions else b""
-    data = wire.frame_batch(sequence, 2, labels, memoryview(features), predictions, crc)
+    sample_ids = b"i" * 16 if with_ids else b""
+    data = wire.frame_batch(
+        sequence,
+        2,
+        labels=labels,
+        features=memoryview(features),
+        predictions=predictions,
+        sample_ids=sample_ids,
+        crc=crc,
+    )
     request = service_pb2.StreamRequest.FromString(data)
     expected = service_pb2.Batch(
-        sequence=sequence, rows=2, labels=labels, features=features, predictions=predictions
+        sequence=sequence,
+        rows=2,
+        labels=labels,
+        features=features,
+        predictions=predictions,
+        sample_ids=sample_ids,
     )
     if crc:
-        expected.crc32c = google_crc32c.value(labels + predictions + features)
+        expected.crc32c = google_crc32c.value(labels + predictions + sample_ids + features)
     assert request.batch == expected
 
 

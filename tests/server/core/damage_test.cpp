@@ -194,15 +194,34 @@ TEST_F(DamageTest, WhatNamesNoSeriesIsKeptAside) {
 }
 
 TEST_F(DamageTest, WhatNoServerHasOpenedDoesNotSayWhatTheSeriesIs) {
-  for (const bool other_rank : {true, false}) {
-    v1::Open open = open_of(other_rank ? 1 : 0, "another");
-    open.set_world_size(3);
-    if (!other_rank) open.set_data_type(static_cast<v1::DataType>(11));
+  v1::Open open = open_of(1, "another");
+  open.set_world_size(3);
+  const std::string bytes = open.SerializeAsString();
+  start_with("rank-0.log", sealed(server::RecordType::kOpen, {std::as_bytes(std::span(bytes))}));
+  EXPECT_EQ(services().counters.damaged_logs, 1u);
+  EXPECT_EQ(services().counters.replayed_batches, 1u);
+  EXPECT_EQ(finish("run"), undisturbed_);
+}
+
+TEST_F(DamageTest, WhatANewerServerHasOpenedStopsTheStartAndStays) {
+  for (const bool type : {true, false}) {
+    v1::Open open = open_of(0, "run");
+    if (type) {
+      open.set_data_type(static_cast<v1::DataType>(11));
+    } else {
+      open.set_profile("of next year");
+    }
     const std::string bytes = open.SerializeAsString();
-    start_with("rank-0.log", sealed(server::RecordType::kOpen, {std::as_bytes(std::span(bytes))}));
-    EXPECT_EQ(services().counters.damaged_logs, 1u);
-    EXPECT_EQ(services().counters.replayed_batches, 1u);
-    EXPECT_EQ(finish("run"), undisturbed_);
+    const std::string log = sealed(server::RecordType::kOpen, {std::as_bytes(std::span(bytes))});
+    try {
+      start_with("rank-0.log", log);
+      FAIL() << "expected a refusal";
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), ::testing::HasSubstr("log/1-0"));
+      EXPECT_THAT(error.what(), ::testing::HasSubstr(type ? "got 11" : "of next year"));
+    }
+    std::ifstream left(data() / "log" / "1-0" / "rank-0.log", std::ios::binary);
+    EXPECT_EQ(std::string(std::istreambuf_iterator<char>(left), {}), log);
   }
 }
 

@@ -68,31 +68,35 @@ class Stream:
         """The report, once closed; None before, and where `close` returned None."""
         return self._report
 
-    def add(self, features: Any, labels: Any, predictions: Any = None) -> None:
+    def add(
+        self, features: Any, labels: Any, predictions: Any = None, sample_ids: Any = None
+    ) -> None:
         """Sends samples; returns when they are queued, and the arrays may change.
 
         `features` [n, d] of the stream's element type (or any, if the stream was given `dtype`),
         `labels` [n] integers in [0, K), `predictions` [n] the classifier's decisions for streams
-        without W. Large arrays are cut. Raises InvalidArgument for shapes and types, and what the
-        server said about an earlier batch.
+        without W. `sample_ids` [n] integers: samples whose id came before in this epoch, on any
+        rank, are left out. Large arrays are cut. Raises InvalidArgument for shapes and types, and
+        what the server said about an earlier batch.
         """
         self._check_usable()
         matrix = Features(features, self._convert_to)
-        columns = [labels_of(labels, matrix.rows)]
-        if predictions is not None:
-            columns.append(labels_of(predictions, matrix.rows, "predictions"))
+        names = {"labels": labels, "predictions": predictions, "sample_ids": sample_ids}
+        columns = {
+            name: labels_of(values, matrix.rows, name)
+            for name, values in names.items()
+            if values is not None or name == "labels"
+        }
         connection = self._begin(matrix.dim, matrix.dtype)
         step = max(1, self._batch_bytes() // (matrix.row_bytes + 8 * len(columns)))
         for begin in range(0, matrix.rows, step):
             end = min(matrix.rows, begin + step)
-            parts = [as_bytes(column[begin:end]) for column in columns]
             data = frame_batch(
                 connection.backlog.end,
                 end - begin,
-                labels=parts[0],
                 features=matrix.read(begin, end),
-                predictions=parts[1] if len(parts) > 1 else b"",
                 crc=self._options.crc,
+                **{name: as_bytes(column[begin:end]) for name, column in columns.items()},
             )
             connection.send_batch(data)
 

@@ -1,4 +1,4 @@
-"""Sends what a monitor could not: `python -m ncscope sync FOLDER`."""
+"""Sends what a monitor could not: `ncscope sync FOLDER`."""
 
 from __future__ import annotations
 

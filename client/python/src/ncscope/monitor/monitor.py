@@ -252,8 +252,8 @@ class Monitor:
     def close(self, timeout: float | None = None) -> str | None:
         """Ends; waits at most `timeout` seconds (`exit_timeout`) for what is still to be sent.
 
-        Returns the folder of samples that the server could not take, if any: `python -m ncscope
-        sync` sends them later.
+        Returns the folder of samples that the server could not take, if any: `ncscope sync` sends
+        them later.
         """
         if self._closed:
             return None

@@ -239,7 +239,7 @@ class Sender:
                 max(0.0, deadline - time.monotonic()),
             )
             kept = None if self._finished is None else self._finished.kept
-            said = f"; `python -m ncscope sync {kept}` sends the samples" if kept else ""
+            said = f"; `ncscope sync {kept}` sends the samples" if kept else ""
             for series in list(self._series.values()):
                 self._give_up(series, Unavailable(f"the monitor was closed before{said}"))
             process, self._process = self._process, None
