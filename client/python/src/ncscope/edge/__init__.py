@@ -6,7 +6,7 @@ In place of the samples, O(N d), the state crosses the network, O(K d + d^2), on
     for x, labels in loader:
         edge.add(penultimate_layer(model, x), labels, model.fc.weight, model.fc.bias)
     state, decisions = edge.finish(model.fc.weight, model.fc.bias)
-    report = client.put_statistics("my-run", epoch, state)
+    report = client.put_statistics("my-run", epoch, state, decisions=decisions)
     centers = edge.next_centers(epoch)
 
 Needs torch 1.13 or later; nothing else of the package does.
