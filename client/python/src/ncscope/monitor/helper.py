@@ -33,6 +33,7 @@ from .messages import (
     Settings,
     Unused,
 )
+from .process import SIGNALS
 from .ring import map_shared
 from .store import Store
 
@@ -46,8 +47,9 @@ ORPHAN = Finish(seconds=10.0)
 
 def main(socket_fd: int, ring_fd: int) -> None:
     """Runs until the trainer says Finish or is gone."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # meant for the trainer, which tells
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     os.nice(NICENESS)
     channel = Channel(socket.socket(fileno=socket_fd))
     settings = channel.receive()

@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .messages import Channel, Settings
+
+# Meant for the trainer, which tells its helper.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class HelperProcess:
@@ -25,7 +29,7 @@ class HelperProcess:
         received: Callable[[Any], None],
         gone: Callable[[HelperProcess], None],
     ) -> None:
-        """Raises OSError or ValueError where it does not start.
+        """Raises OSError, ValueError or RuntimeError where it does not start.
 
         `received` is called with every message, and `gone` when there will be no more of them.
         """
@@ -41,15 +45,16 @@ class HelperProcess:
         environment = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
         environment.setdefault("GRPC_VERBOSITY", "NONE")  # what matters is logged by the trainer
         try:
-            self._popen = subprocess.Popen(
-                [sys.executable, "-c", code],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(far.fileno(), ring_fd),
-                start_new_session=True,
-                env=environment,
-            )
+            with _blocked_signals():
+                self._popen = subprocess.Popen(
+                    [sys.executable, "-c", code],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    pass_fds=(far.fileno(), ring_fd),
+                    start_new_session=True,
+                    env=environment,
+                )
         except BaseException:
             near.close()
             raise
@@ -93,3 +98,13 @@ class HelperProcess:
             self._received(message)
         self.post(None)
         self._gone(self)
+
+
+@contextlib.contextmanager
+def _blocked_signals() -> Iterator[None]:
+    """Signals that come before a child ignores them wait: it inherits what this thread blocks."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -390,7 +390,8 @@ class Sender:
             self._process = HelperProcess(
                 self._settings, self._ring_fd, self._receive, self._helper_is_gone
             )
-        except (OSError, ValueError) as error:  # ValueError: where processes inherit no sockets
+        # ValueError: where processes inherit no sockets; RuntimeError: no thread starts any more.
+        except (OSError, ValueError, RuntimeError) as error:
             self._without_helper(f"the helper process does not start: {error}")
 
     def _receive(self, message: Any) -> None:
