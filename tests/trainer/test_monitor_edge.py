@@ -1,12 +1,14 @@
 """Mode "edge": the state that a trainer sums itself, against the samples that it streams."""
 
 import signal
+import subprocess
 
 import ncscope
 import numpy as np
 import pytest
 import torch
 from ncscope import errors
+from servers import binary
 from torch import nn
 from trainers import CLASSES, DIM, samples_of, wait_until
 
@@ -82,6 +84,35 @@ def test_the_same_numbers_as_the_streamed_mode(monitor_of):
             assert got.nc4.classifier_accuracy == pytest.approx(wanted.nc4.classifier_accuracy)
             assert 0 < got.nc4.agreement <= 1
             assert "earlier_train_means" in [warning.code for warning in got.warnings]
+
+
+def test_streamed_summed_and_from_a_file(monitor_of, tmp_path):
+    model = make_model()
+    batches = batches_of(0)
+    with torch.no_grad():
+        features = torch.cat([model[:2](x) for x, _ in batches]).numpy()
+    np.savez(
+        tmp_path / "epoch.npz",
+        features=features,
+        labels=np.concatenate([y.numpy() for _, y in batches]),
+        weight=model[2].weight.detach().numpy(),
+        bias=model[2].bias.detach().numpy(),
+    )
+    program = binary("ncscope", "NCSCOPE_BIN")
+    done = subprocess.run(
+        [program, "report", tmp_path / "epoch.npz", "--format", "json", "--backend", "cpu"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    reports = [ncscope.Report.from_json(done.stdout).to_dict()]
+    for mode in ("stream", "edge"):
+        future = monitor_of(model, mode).measure(batches, epoch=0)
+        reports.append(future.result(30).to_dict())
+    for other in reports[1:]:
+        for group in ("nc1", "nc2", "nc3", "data"):
+            compare(other[group], reports[0][group], group)
+    compare(reports[1]["nc4"], reports[0]["nc4"], "nc4")
 
 
 def test_without_a_model(monitor_of, client, run_name):

@@ -199,7 +199,7 @@ class EdgeStatistics:
         if values is None:
             return None
         if isinstance(values, Tensor):
-            values = values.detach().to("cpu", torch.float64)
+            values = values.detach().to("cpu", torch.float64).numpy()
         array = np.array(values, dtype=np.float64)  # a copy: training goes on
         if array.shape != shape:
             raise InvalidArgument(

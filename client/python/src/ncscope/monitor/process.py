@@ -16,7 +16,8 @@ from typing import Any
 from .messages import Channel, Settings
 
 # Meant for the trainer, which tells its helper.
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+SIGNALS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 
 
 class HelperProcess:
@@ -33,6 +34,8 @@ class HelperProcess:
 
         `received` is called with every message, and `gone` when there will be no more of them.
         """
+        if os.name != "posix":
+            raise OSError("a monitor needs Linux or macOS")
         self._received = received
         self._gone = gone
         self._outbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
