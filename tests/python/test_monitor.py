@@ -2,6 +2,7 @@
 
 import logging
 import multiprocessing
+import os
 
 import ncscope
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from ncscope import errors
 
 from trainers import CLASSES, DIM, Program, expected, measure, same_numbers, samples_of
+
+ROWS = np.zeros((3, DIM), np.float32)
 
 
 @pytest.fixture
@@ -132,9 +135,13 @@ def test_what_the_server_refuses_is_told_by_the_future(monitor, caplog):
 @pytest.mark.parametrize(
     ("features", "labels", "text"),
     [
-        (np.zeros((3, DIM)), np.zeros(2, int), "expected 3 labels, one for each feature; got 2"),
-        (np.zeros((3, DIM)), np.zeros(3), "expected labels of an integer type; got float64"),
-        (np.zeros((3, 7)), np.zeros(3, int), "expected features of dimension 24; got 7"),
+        (ROWS, np.zeros(2, int), r"expected 3 labels, one for each feature; got shape \[2\]"),
+        (ROWS, np.zeros((1, 3), int), r"got shape \[1, 3\]"),
+        (ROWS.reshape(1, 3, DIM), np.zeros((3, 2), int), r"expected 3 labels.*got shape \[3, 2\]"),
+        (ROWS, np.zeros(3), "expected labels of an integer type; got float64"),
+        (ROWS[:, :7], np.zeros(3, int), "expected features of dimension 24; got 7"),
+        (ROWS[0, 0], np.zeros(1, int), r"expected features of shape \[n, d\]; got \[\]"),
+        (ROWS.astype(np.float64), np.zeros(3, int), "of float32, as before; got float64"),
         (np.array([["a"] * DIM]), np.zeros(1, int), "expected features that are num"),
     ],
 )
@@ -163,6 +170,118 @@ def test_strict_raises_mistakes(server, run_name, options):
         strict.epoch(0) as epoch,
     ):
         epoch.observe(np.zeros((3, DIM)), np.zeros(2, int))
+
+
+def test_arrays_that_only_numpy_reads(monitor):
+    features, labels, _ = samples_of(0, rows=10)
+    with monitor.epoch(0) as epoch:
+        epoch.observe(features.tolist(), labels.tolist())
+        epoch.observe(features.astype(np.float16), labels[:, None])  # which float64 holds
+    report = epoch.future.result(30)
+    assert (report.data.samples, report.conventions.input_type) == (20, "float64")
+
+
+@pytest.mark.parametrize(("epoch", "split"), [(-1, "train"), (1.5, "train"), (0, None)])
+def test_epochs_that_there_are_not(monitor, epoch, split, caplog):
+    with monitor.epoch(epoch, split) as measured:
+        measured.observe(*samples_of(0)[:2])
+    with pytest.raises(errors.InvalidArgument):
+        measured.future.result(1)
+    assert caplog.text.count("not measured") == 1
+    assert measure(monitor, 0).result(30).data.samples == 600
+
+
+def test_an_epoch_that_is_measured_twice(monitor, client, run_name):
+    futures = [measure(monitor, 0, rows=600 + more) for more in range(3)]
+    assert [future.result(30).data.samples for future in futures] == [600, 601, 602]
+    assert client.report(run_name, 0).data.samples == 602
+
+
+def test_the_classifier_may_change_after_it_was_given(monitor, client, run_name):
+    features, labels, weight = samples_of(0)
+    for number in range(5):
+        own = weight.copy()
+        with monitor.epoch(number) as epoch:
+            epoch.observe(features, labels)
+            epoch.classifier(own)
+        own[:] = 7
+        plain = expected(client, run_name + ".plain", 0)
+        assert epoch.future.result(30).nc3.distance == pytest.approx(plain.nc3.distance, rel=1e-9)
+
+
+def test_an_epoch_that_idles_does_not_hold_up_others(server, run_name, tmp_path):
+    options = ncscope.MonitorOptions(
+        spool_dir=tmp_path / "spool", queue_bytes=64 << 20, patience=30
+    )
+    with ncscope.Monitor(
+        run=run_name, server=server.address, num_classes=CLASSES, options=options
+    ) as made:
+        with made.epoch(0) as idle:
+            idle.observe(*samples_of(0)[:2])
+            future = measure(made, 0, "test", rows=1_000_000, batch=5000)  # 104 MB
+            idle.observe(*samples_of(0)[:2])
+        assert idle.future.result(30).data.samples == 1200
+        report = future.result(60)
+        assert (report.data.samples, report.partial) == (1_000_000, False)
+
+
+class Interrupts:
+    """Labels that something comes in between of."""
+
+    def __init__(self, values, action):
+        self._values = values
+        self._action = action
+
+    def __array__(self, *_, **__):
+        self._action()
+        return self._values
+
+
+def test_interrupts_within_observe(monitor):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    features, labels, _ = samples_of(0)
+    epoch = monitor.begin_epoch(0)
+    epoch.observe(features, labels)
+    with pytest.raises(KeyboardInterrupt):
+        epoch.observe(features, Interrupts(labels, interrupt))
+    epoch.observe(features, labels)
+    with pytest.raises(errors.FailedPrecondition, match="interrupted by KeyboardInterrupt"):
+        monitor.end_epoch().result(30)
+    # A signal's handler that uses the same epoch.
+    epoch = monitor.begin_epoch(1)
+    epoch.observe(features, labels)
+    epoch.observe(features, Interrupts(labels, monitor.end_epoch))
+    with pytest.raises(errors.FailedPrecondition, match="interrupted by another use"):
+        epoch.future.result(30)
+    assert measure(monitor, 2).result(30).data.samples == 600
+
+
+def test_epochs_after_the_end(server, run_name, options):
+    made = ncscope.Monitor(
+        run=run_name, server=server.address, num_classes=CLASSES, options=options
+    )
+    begun, unused = made.epoch(0), made.epoch(1)
+    begun.__enter__()
+    begun.observe(*samples_of(0)[:2])
+    # Closing from where a report is waited for.
+    future = measure(made, 2)
+    future.add_done_callback(lambda done: made.close())
+    future.result(30)
+    made.close()
+    for epoch in (begun, unused):
+        epoch.observe(*samples_of(0)[:2])
+        assert isinstance(epoch.end().exception(5), errors.NcscopeError)
+
+
+def test_epochs_that_are_left_keep_nothing(monitor, client, run_name):
+    for number in range(20):
+        with monitor.epoch(number) as epoch:
+            epoch.observe(*samples_of(number)[:2])
+            epoch.abandon("the test says so")
+    assert measure(monitor, 20).result(30).data.samples == 600
+    assert len(os.listdir(f"/proc/{monitor.helper_pid}/task")) < 30
 
 
 def test_calls_out_of_order(monitor, caplog):
@@ -200,6 +319,8 @@ def test_the_constructor_raises(server):
         ncscope.Monitor(run="r", server=server.address)
     with pytest.raises(errors.InvalidArgument, match=r"rank in \[0, 2\); got 2"):
         ncscope.Monitor(run="r", num_classes=3, rank=2, world_size=2)
+    with pytest.raises(errors.InvalidArgument, match="expected run of"):
+        ncscope.Monitor(run="a/b", num_classes=3)
     with pytest.raises(errors.InvalidArgument, match="expected weighting of"):
         ncscope.Monitor(run="r", num_classes=3, weighting="none")
     with pytest.raises(errors.InvalidArgument, match="queue_bytes of at least"):

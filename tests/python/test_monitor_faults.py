@@ -429,6 +429,96 @@ def test_training_has_the_same_losses_whatever_the_server_does(own_server, black
         assert values == losses["none"], name
 
 
+def test_a_helper_that_is_killed_when_all_is_there_but_the_end(server, client, run_name, tmp_path):
+    made = monitor_for(server.address, tmp_path, run_name)
+    features, labels, weight = samples_of(0, rows=60_000)
+    with made.epoch(0) as epoch:
+        epoch.observe(features, labels)
+        for row in range(0, 60_000, 10_000):
+            epoch.observe(features[row : row + 10_000], labels[row : row + 10_000])
+        # Until the server has all that was handed over, and the helper holds none of it.
+        wait_until(lambda: len(made._sender._live) == 0)
+        pid = made.helper_pid
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: made.helper_pid not in (pid, None))
+        epoch.classifier(weight)
+    assert epoch.future.result(30).data.samples == 120_000
+    # And one that has been told all.
+    future = measure(made, 1)
+    os.kill(made.helper_pid, signal.SIGKILL)
+    assert future.result(30).data.samples == 600
+    assert client.report(run_name, 1).attempt == 0
+    made.close()
+
+
+def test_helpers_that_are_killed_while_samples_are_on_disk(own_server, tmp_path):
+    own_server.stop()
+    made = monitor_for(own_server.address, tmp_path, queue_bytes=64 * MIB, patience=30)
+    features, labels, weight = samples_of(0, rows=800_000)  # 83 MB
+    with made.epoch(0) as epoch:
+        for row in range(0, 800_000, 10_000):
+            epoch.observe(features[row : row + 10_000], labels[row : row + 10_000])
+            if row in (400_000, 700_000):
+                wait_until(lambda: (tmp_path / "spool").exists())
+                pid = made.helper_pid
+                os.kill(pid, signal.SIGKILL)
+                wait_until(lambda pid=pid: made.helper_pid not in (pid, None))
+        epoch.classifier(weight)
+    own_server.start(own_server.address)
+    time.sleep(0.5)
+    os.kill(made.helper_pid, signal.SIGKILL)
+    report = epoch.future.result(90)
+    assert not report.partial
+    assert made.close() is None
+    assert not (tmp_path / "spool").exists()
+    with ncscope.Client(own_server.address) as client:
+        same_numbers(report, expected(client, "plain", 0, rows=800_000))
+
+
+def test_the_same_epoch_twice_without_a_server(own_server, tmp_path):
+    made = monitor_for(free_address(), tmp_path)
+    for rows in (150_000, 150_001):
+        measure(made, 0, rows=rows, batch=5000)
+    kept = made.close(timeout=4)
+    for _ in range(2):  # the first is there, and the second is another's then
+        status, out, err = sync(kept, "--server", own_server.address)
+    assert (status, out, err.count("is reported already")) == (1, "", 1)
+    with ncscope.Client(own_server.address) as client:
+        same_numbers(client.report("run", 0), expected(client, "plain", 0, rows=150_000))
+
+
+def test_several_monitors_end_together(tmp_path):
+    program = Program(
+        """
+        for number in range(3):
+            monitor = ncscope.Monitor(run=f"run{number}", server=sys.argv[1], num_classes=5)
+            trainers.measure(monitor, 0)
+        say(ends=time.monotonic())
+        """,
+        free_address(),
+        folder=tmp_path,
+    )
+    ends = program.next()["ends"]
+    program.process.wait(timeout=30)
+    assert time.monotonic() - ends < 11
+    wait_until(lambda: len(list((tmp_path / "ncscope-spool").glob("*/*/close"))) == 3, 10)
+
+
+def test_classifiers_that_nobody_takes_are_bounded(tmp_path):
+    made = monitor_for(free_address(), tmp_path, queue_bytes=64 * MIB, spool_bytes=MIB)
+    weight = np.zeros((CLASSES, 1_000_000), np.float32)  # 20 MB
+    futures = []
+    for number in range(8):
+        with made.epoch(number) as epoch:
+            epoch.observe(np.zeros((2, 1_000_000), np.float32), [0, 1])
+            epoch.classifier(weight)
+        futures.append(epoch.future)
+    wait_until(lambda: any(each.done() for each in futures))
+    failed = [each.exception() for each in futures if each.done()]
+    assert all(isinstance(each, errors.ResourceExhausted) for each in failed)
+    made.close(timeout=4)
+
+
 # What is left on disk.
 
 
@@ -441,7 +531,8 @@ def kept(tmp_path):
     unfinished = made.epoch(2)
     unfinished.__enter__()
     unfinished.observe(*samples_of(2, rows=100_000)[:2])
-    return made._sender.close(4)  # a close() would say that epoch 2 is not wanted
+    made._sender.begin_close(4)  # close() would say that epoch 2 is not wanted
+    return made._sender.close(4)
 
 
 def test_epochs_that_were_not_ended_wait_for_partial(kept, own_server, tmp_path):
@@ -451,7 +542,9 @@ def test_epochs_that_were_not_ended_wait_for_partial(kept, own_server, tmp_path)
     assert status == 1
     assert out.count(": sent") == 2
     assert "was not finished; --partial sends it" in err
-    assert [p.name[:8] for p in Path(kept).iterdir() if p.is_dir()] == ["00000002"]
+    assert [p.name for p in Path(kept).iterdir() if p.is_dir()] == [
+        "000002-epoch2-train-features-rank0"
+    ]
     status, out, err = sync(kept, "--server", own_server.address, "--partial")
     assert (status, out.count(": sent"), err) == (0, 1, "")
     with ncscope.Client(own_server.address) as client:
@@ -465,11 +558,11 @@ def test_epochs_that_were_not_ended_wait_for_partial(kept, own_server, tmp_path)
 def test_a_damaged_record_is_said_and_nothing_is_deleted(kept, own_server, tmp_path):
     from pathlib import Path
 
-    path = next(Path(kept).glob("00000001-*/batches-*"))
+    path = next(Path(kept).glob("*-epoch1-*/batches-*"))
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    (next(Path(kept).glob("00000000-*")) / "close").write_bytes(b"no record at all, says the test")
+    (next(Path(kept).glob("*-epoch0-*")) / "close").write_bytes(b"no record at all, says the test")
     status, out, err = sync(kept, "--server", own_server.address, "--timeout", 30)
     assert (status, out) == (1, "")
     assert "is damaged" in err

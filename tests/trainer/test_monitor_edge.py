@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import time
 
 import ncscope
 import numpy as np
@@ -142,6 +143,35 @@ def test_what_it_cannot_do_is_said(monitor_of):
     assert "mode 'stream' only" in str(monitor.end_epoch(partial=True).exception(10))
     with pytest.raises(errors.InvalidArgument, match="expected mode of stream, edge"):
         ncscope.Monitor(run="r", num_classes=2, mode="ege")
+
+
+def test_an_epoch_without_usable_samples_does_not_end_the_others(monitor_of):
+    monitor = monitor_of(make_model(), "edge")
+    for epoch in range(4):
+        batches = batches_of(epoch)
+        if epoch == 1:
+            batches = [(x * float("nan"), y) for x, y in batches]
+        future = monitor.measure(batches, epoch=epoch)
+        if epoch == 1:
+            assert future.exception(30) is not None
+        else:
+            assert future.result(30).data.samples == 600
+    assert future.result().nc4.centers.epoch == 2
+
+
+def test_precision_of_products_is_not_set_from_another_thread(monitor_of):
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        monitor = monitor_of(make_model(), "edge")
+        monitor.measure(batches_of(0), epoch=0, split="test")
+        seen = set()
+        deadline = time.monotonic() + 1
+        while time.monotonic() < deadline:
+            seen.add(torch.get_float32_matmul_precision())
+        assert seen == {"medium"}
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def test_ranks_without_decisions(monitor_of, run_name):

@@ -1,6 +1,7 @@
 """Monitor on torch models: what the hook sees, and that training does not notice."""
 
 import copy
+import pickle
 import random
 
 import ncscope
@@ -248,6 +249,121 @@ def test_samples_of_a_sampler_that_repeats_some(model, monitor_of):
     assert epoch.future.result(30).data.samples == 320
 
 
+def test_token_labels_of_another_shape(monitor_of):
+    model = Tokens(words=50)
+    monitor = monitor_of(model, next_token=True)
+    tokens = torch.randint(0, 40, (6, 21))
+    hidden = torch.randn(6, 21, 8)
+    for features, labels in (
+        (hidden.reshape(-1, 8), tokens.reshape(-1)),
+        (hidden, tokens.T),
+        (hidden, tokens.reshape(-1)),
+    ):
+        with monitor.epoch(0) as epoch:
+            epoch.observe(features, labels)
+        assert "of shape" in str(epoch.future.exception(10))
+
+
+def test_a_hooked_model_can_be_saved_and_copied(model, monitor_of, tmp_path):
+    monitor = monitor_of(model)
+    x, y = data()
+    torch.save(model, tmp_path / "model.pt")
+    options = {"weights_only": False} if torch.__version__ >= "2" else {}
+    copies = [
+        torch.load(tmp_path / "model.pt", **options),
+        pickle.loads(pickle.dumps(model)),
+        copy.deepcopy(model),
+    ]
+    with monitor.epoch(0) as epoch:
+        for each in (*copies, model):
+            each(x)
+        epoch.labels(y)
+    assert epoch.future.result(30).data.samples == 320
+    model.monitor = monitor  # as some keep it
+    assert copy.deepcopy(model).monitor.helper_pid is None
+
+
+def test_loaders_with_generators_of_their_own(model, monitor_of):
+    x, y = data()
+
+    def orders(monitor):
+        generator = torch.Generator().manual_seed(5)
+        loader = DataLoader(TensorDataset(x, y), batch_size=64, shuffle=True, generator=generator)
+        out = []
+        for epoch in range(2):
+            out += [labels.tolist() for _, labels in loader]
+            if monitor is not None:
+                monitor.measure(loader, epoch=epoch)
+        return out
+
+    assert orders(monitor_of(model)) == orders(None)
+
+
+def test_modules_that_change_with_their_mode(monitor_of):
+    class Merging(nn.Linear):  # as adapters do that are merged for evaluation
+        merged = False
+
+        def train(self, mode=True):
+            self.merged = not mode
+            return super().train(mode)
+
+    model = nn.Sequential(Merging(INPUTS, DIM), nn.Linear(DIM, CLASSES))
+    x, y = data()
+    model.train()
+    monitor_of(model).measure([(x, y)], epoch=0)
+    assert (model[0].training, model[0].merged) == (True, False)
+
+
+class Card:
+    """Stands for the copies off a GPU: tensors that say they are on one arrive later."""
+
+    def __init__(self, monkeypatch, monitor):
+        self._jobs = []
+        copies = monitor._copies
+        monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda t: hasattr(t, "on_card")))
+        monkeypatch.setattr(copies, "submit", self._submit)
+        monkeypatch.setattr(copies, "after", self._jobs.append)
+
+    def _submit(self, tensors, use):
+        taken = [tensor.clone() for tensor in tensors]
+        self._jobs.append(lambda: use(taken))
+        return True
+
+    def run(self):
+        for job in self._jobs:
+            job()
+
+
+def on_card(tensor):
+    tensor.on_card = True
+    return tensor
+
+
+def test_host_columns_of_features_on_a_card_are_copied(model, monitor_of, monkeypatch):
+    x, y = data()
+    monitor = monitor_of(None, num_classes=CLASSES)
+    card = Card(monkeypatch, monitor)
+    labels, ids = y.clone(), np.arange(320)
+    with monitor.epoch(0) as epoch:
+        epoch.observe(on_card(x.clone()), labels, sample_ids=ids)
+        labels[:], ids[:] = 0, 0
+    card.run()
+    report = epoch.future.result(30)
+    assert (report.data.samples, report.data.present_classes) == (320, CLASSES)
+
+
+def test_a_copy_that_cannot_be_used_fails_the_epoch(model, monitor_of, monkeypatch):
+    x, y = data()
+    monitor = monitor_of(None, num_classes=CLASSES)
+    card = Card(monkeypatch, monitor)
+    with monitor.epoch(0) as epoch:
+        epoch.observe(on_card(x.clone()), y)
+        epoch.observe(on_card(x[:, :3].clone()), y)
+        epoch.observe(on_card(x.clone()), y)
+    card.run()
+    assert "expected features of dimension 12; got 3" in str(epoch.future.exception(10))
+
+
 # What goes wrong.
 
 
@@ -298,7 +414,7 @@ def test_labels_that_do_not_fit(model, monitor_of):
     with monitor.epoch(0) as epoch:
         model(x)
         epoch.labels(y[:10])
-    assert "expected 320 labels, one for each feature; got 10" in failure(epoch)
+    assert "expected 320 labels, one for each feature; got shape [10]" in failure(epoch)
     with monitor.epoch(1) as epoch:
         model(x)
         epoch.labels(nn.functional.one_hot(y, CLASSES).float())

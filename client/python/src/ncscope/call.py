@@ -70,6 +70,8 @@ class StreamCall:
         server is, not the batch: there is one for each.
         """
         with self._changed:
+            if self.opened is not None and first >= self.opened.next_sequence:
+                return self._acknowledged
             return min(self._acknowledged, first + self._acks)
 
     def __iter__(self) -> StreamCall:

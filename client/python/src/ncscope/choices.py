@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import operator
+from typing import Any, SupportsIndex
 
 from .errors import InvalidArgument
 from .v1 import types_pb2
@@ -39,9 +40,10 @@ def report_choices(
 
 def unsigned(name: str, value: int) -> int:
     """Checks what protobuf would refuse with a text that does not name the argument."""
-    if isinstance(value, bool) or not 0 <= value < 1 << 32:
+    is_integer = isinstance(value, SupportsIndex) and not isinstance(value, bool)
+    if not is_integer or not 0 <= operator.index(value) < 1 << 32:
         raise InvalidArgument(f"expected {name} in [0, 2^32); got {value!r}")
-    return int(value)
+    return operator.index(value)
 
 
 def choice(name: str, value: str, choices: dict[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from .errors import DataLoss, InvalidArgument
 from .monitor.delivery import Delivery
@@ -82,7 +83,7 @@ def _load(
             outcome.unfinished.append(name)
         else:
             names[number] = name
-    except DataLoss as error:
+    except (DataLoss, OSError, DecodeError) as error:
         outcome.refused[name] = str(error)
 
 

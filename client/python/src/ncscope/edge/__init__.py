@@ -149,6 +149,25 @@ class EdgeStatistics:
         agreements, nearest, classifier = counts.cpu().numpy().astype(np.uint64)
         return state, Decisions(self._counter.epoch, agreements, nearest, classifier)
 
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return self._device
+
+    def flush(self) -> None:
+        """Does what `add` has left for later; `finish` does it too. Does not wait for the device.
+
+        Where `finish` is called in another thread: products set torch's precision, which is the
+        process's, while they are launched.
+        """
+        if self._sums is not None:
+            with plain_arithmetic(self._device):
+                self._sums.flush()
+
+    def device_bytes(self) -> int:
+        """Bytes of the device that it holds."""
+        return 0 if self._sums is None else self._sums.device_bytes()
+
     def next_centers(self, epoch: int) -> Centers:
         """Returns the class means of all that was added, as centres "of epoch `epoch`".
 

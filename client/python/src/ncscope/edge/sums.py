@@ -131,6 +131,11 @@ class ShiftedSums:
         known = (self.counts[labels] > 0).unsqueeze(1)
         return torch.where(known, self._references[labels], origins.to(self._compute))
 
+    def device_bytes(self) -> int:
+        """Bytes of all that it keeps."""
+        tensors = [each for each in vars(self).values() if isinstance(each, Tensor)]
+        return sum(each.numel() * each.element_size() for each in tensors)
+
     def means(self) -> Tensor:
         """Returns the class means, 0 of absent classes. [K, d] float64."""
         counts = self.counts[: self._dropped].clamp(min=1).unsqueeze(1)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -25,20 +27,28 @@ class Copies:
         self._bytes = 0
         self._streams: dict[Any, Any] = {}
         self._thread: threading.Thread | None = None
+        _all.add(self)
 
     def submit(self, tensors: list[Any], use: Callable[[list[Any]], None]) -> bool:
-        """Calls `use` with host copies of CUDA tensors, later; False if too many wait already."""
+        """Calls `use`, which raises nothing, with host copies of CUDA tensors, later.
+
+        What the trainer does to the tensors afterwards, on its stream, waits for the copies. False
+        if too many wait already, or kernels are being recorded rather than run.
+        """
         import torch
 
         size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         with self._changed:
             if self._bytes and self._bytes + size > MOST_BYTES:
                 return False
+        if torch.cuda.is_current_stream_capturing():
+            return False
         device = tensors[0].device
+        current = torch.cuda.current_stream(device)
         if device not in self._streams:
             self._streams[device] = torch.cuda.Stream(device)
         stream = self._streams[device]
-        stream.wait_stream(torch.cuda.current_stream(device))
+        stream.wait_stream(current)
         copies = []
         with torch.cuda.stream(stream):
             for tensor in tensors:
@@ -48,6 +58,7 @@ class Copies:
                 copies.append(host)
             done = torch.cuda.Event()
             done.record(stream)
+        current.wait_event(done)
         self._add(done, size, lambda: use(copies))
         return True
 
@@ -64,6 +75,11 @@ class Copies:
         """Waits until all is passed on."""
         with self._changed:
             self._changed.wait_for(lambda: self._pending == 0, seconds)
+
+    def forget(self) -> None:
+        """In a process that was forked off: the thread is the parent's."""
+        self._changed = threading.Condition()
+        self._pending = 0
 
     def _add(self, done: Any, size: int, action: Callable[[], None]) -> None:
         with self._changed:
@@ -90,3 +106,15 @@ class Copies:
                 self._pending -= 1
                 self._bytes -= size
                 self._changed.notify_all()
+
+
+_all: weakref.WeakSet[Copies] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for each in list(_all):
+        each.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)

@@ -59,6 +59,7 @@ class Way:
     was_open: bool = False  # the server has taken this attempt up
     confirmed: int = 0  # batches that the server has taken from this process
     closing: bool = False  # it was told that all is sent
+    delivered: bool = False  # it has all, and only the report is waited for
     threads: int = 0  # that close it
     next_try: float = 0.0
     pause: float = FIRST_PAUSE
@@ -167,36 +168,58 @@ class Delivery:
     def _due(self) -> list[Way]:
         """Series that have something to do now.
 
-        They are closed in the order in which they ended: the next epoch is not reported before.
+        They are closed in the order in which they ended, so that the next epoch is not reported
+        before; of the same epoch and split, the next one begins when the one before is delivered.
         """
         now = time.monotonic()
         out = []
         may_close = True
+        keys = set()
         for series in list(self._store.series.values()):
             way = self._ways.get(series.begin.series)
             if way is None:
-                way = Way(series, Cancellation(self._stopped))
-                self._ways[series.begin.series] = way
+                way = self._ways[series.begin.series] = self._make_way(series)
             to_send = not series.begin.is_state and (
                 way.sent < series.next_sequence or way.parts_sent < len(series.parts)
             )
             to_close = series.end is not None and may_close
             may_close = may_close and series.end is None
-            if (to_send or to_close) and not way.busy and now >= way.next_try:
+            key = series.open.key.SerializeToString()
+            if key not in keys and (to_send or to_close) and not way.busy and now >= way.next_try:
                 out.append(way)
+            keys.add(key)
         return out
 
+    def _make_way(self, series: Series) -> Way:
+        way = Way(series, Cancellation(self._stopped), sent=series.first, confirmed=series.first)
+        way.closing = series.begin.had_end
+        return way
+
     def _may_close(self, way: Way) -> bool:
-        """Whether it is the first of those that have ended."""
+        """Whether it is the first of those that have ended; raises DataLoss if some is missing."""
+        series = way.series
         with self._store.changed:
-            for series in self._store.series.values():
-                if series is way.series or series.end is not None:
-                    return series is way.series
-        return False
+            for each in self._store.series.values():
+                if each is not series and each.end is not None:
+                    return False
+                if each is series:
+                    break
+            end = series.end
+            if end is None:
+                return False
+            if (way.sent, len(series.parts)) != (end.batches, end.parts):
+                raise DataLoss(
+                    f"expected {end.batches} batches and {end.parts} parts of what ends them; "
+                    f"got {way.sent} and {len(series.parts)}"
+                )
+        return True
 
     def _let_go(self) -> None:
-        for way in list(self._ways.values()):
-            if way.connection is not None and not way.busy:
+        for number, way in list(self._ways.items()):
+            if way.series.over and not way.busy:  # nobody wants it any more
+                self._ways.pop(number, None)
+                way.cancellation.cancel()
+            elif way.connection is not None and not way.busy:
                 self._note_progress(way)
                 self._store.release_before(way.series, way.connection.safe)
 
@@ -204,7 +227,8 @@ class Delivery:
         """Sends some of a series; closes it once all is sent."""
         try:
             if way.series.begin.is_state:
-                self._on_its_own(way, self._put_state)
+                if self._may_close(way):
+                    self._on_its_own(way, self._put_state)
             elif self._send_some(way) and self._may_close(way):
                 self._on_its_own(way, self._close)
         except Cancelled:
@@ -357,6 +381,7 @@ class Delivery:
     def _delivered(self, way: Way, report: bytes | None) -> None:
         """Lets go of a series that the server has; then waits for its report, if wanted."""
         series = way.series
+        way.delivered = True
         self._store.remove(series)
         if report is None and series.begin.wants_report:
             report = self._wait_for_report(way)
@@ -395,11 +420,11 @@ class Delivery:
         ):  # the answer to Close was lost
             return self._on_its_own(way, lambda way: self._delivered(way, None))
         try:
-            if self._supersede(way, error):
+            if not way.delivered and self._supersede(way, error):
                 return
         except NcscopeError as refusal:
             error = refusal
-        if isinstance(error, PASSING):
+        if isinstance(error, PASSING) and not way.delivered:
             self._server.lost(self._address, error)
             if connection is not None:  # it was there
                 way.futile += 1

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import FailedPrecondition, InvalidArgument
 from .collector import Collector
 from .future import ReportFuture
 from .head import classifier_of
+from .values import copied
 
 if TYPE_CHECKING:
     from .monitor import Monitor
@@ -32,6 +34,13 @@ class Epoch:
         self._labels: tuple[Any, Any] | None = None  # which wait for their features
         self._classifier: tuple[Any, Any] | None = None
         self._ended = False
+        self._inside = False  # a call is under way
+        self._interrupted = False
+
+    @property
+    def works(self) -> bool:
+        """Whether anything is measured."""
+        return self._collector is not None
 
     @property
     def ended(self) -> bool:
@@ -69,7 +78,8 @@ class Epoch:
     def classifier(self, weight: Any, bias: Any = None) -> None:
         """Gives the classifier, weight [K, d] and bias [K], where the monitor has no model."""
         if self._usable():
-            self._classifier = (weight, bias)
+            with self._guarded():
+                self._classifier = (copied(weight), copied(bias))
 
     def end(self, partial: bool = False) -> ReportFuture:
         """Ends the epoch; returns the future of its report. Does not wait.
@@ -127,21 +137,31 @@ class Epoch:
             self.end()
 
     def _usable(self) -> bool:
+        if self._inside:  # of a signal handler, or another thread: samples of both would be mixed
+            self._interrupted = True
+            return False
         return self._collector is not None and not self._ended
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
+        self._inside = True
         try:
             yield
-        except Exception as error:
-            self._fail(error)
-            if self._monitor.strict:
+        except BaseException as error:
+            self._inside = False
+            passes = not isinstance(error, Exception)  # an interrupt
+            self._fail(_interrupted_by(type(error).__name__) if passes else error)
+            if passes or self._monitor.strict:
                 raise
+        finally:
+            self._inside = False
+        if self._interrupted and not self._ended:
+            self._fail(_interrupted_by("another use of it"))
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         self._leave()
         assert self._collector is not None
-        self._collector.drop(error)
+        self._collector.drop(error if isinstance(error, Exception) else _interrupted_by("it"))
 
     def _leave(self) -> None:
         self._ended = True
@@ -150,23 +170,39 @@ class Epoch:
 
     def _add(self, features: Any, labels: Any, predictions: Any, sample_ids: Any) -> None:
         assert self._collector is not None
-        columns = [labels, predictions, sample_ids]
+        features = _array(features)
+        columns = {"labels": labels, "predictions": predictions, "sample_ids": sample_ids}
+        shape = tuple(int(count) for count in features.shape[:-1])
         if self._monitor.next_token:
-            features = features[..., :-1, :]
-            columns[0] = labels[..., 1:]
-        rows, dim = _leading(features), features.shape[-1]
+            if len(shape) != 2:
+                raise InvalidArgument(
+                    f"expected features of shape [B, T, d]; got {list(features.shape)}"
+                )
+            features = features[:, :-1]
+        elif len(shape) == 0:
+            raise InvalidArgument(f"expected features of shape [n, d]; got {list(features.shape)}")
+        rows = 1
+        for count in features.shape[:-1]:
+            rows *= int(count)
         if rows == 0:
             return
-        features = features.reshape(rows, dim)
-        for n, each in enumerate(columns):
-            if each is None:
-                continue
-            size = _size(each)
-            if size != rows:
-                what = ("labels", "predictions", "sample_ids")[n]
-                raise InvalidArgument(f"expected {rows} {what}, one for each feature; got {size}")
-            columns[n] = each.reshape(rows) if hasattr(each, "reshape") else each
-        self._collector.add(features, *columns)
+        for name, values in columns.items():
+            if values is not None:
+                columns[name] = self._column(name, _array(values), shape, rows)
+        self._collector.add(features.reshape(rows, features.shape[-1]), *columns.values())
+
+    def _column(self, name: str, values: Any, shape: tuple[int, ...], rows: int) -> Any:
+        """Returns one value for each row, [rows]; raises InvalidArgument for another shape."""
+        given = tuple(int(count) for count in values.shape)
+        if self._monitor.next_token:
+            if given != shape:
+                raise InvalidArgument(f"expected {name} of shape {list(shape)}; got {list(given)}")
+            values = values[:, 1:]
+        elif given != shape and given not in ((rows,), (rows, 1)):
+            raise InvalidArgument(
+                f"expected {rows} {name}, one for each feature; got shape {list(given)}"
+            )
+        return values.reshape(rows)
 
     def _require_features(self) -> None:
         """Raises for labels that are still without features."""
@@ -185,15 +221,10 @@ class Epoch:
             self._classifier = classifier_of(self._head)
 
 
-def _leading(features: Any) -> int:
-    out = 1
-    for count in features.shape[:-1]:
-        out *= int(count)
-    return out
+def _array(values: Any) -> Any:
+    """Returns what has a shape: tensors and arrays as they are, all else as numpy reads it."""
+    return values if hasattr(values, "shape") and hasattr(values, "reshape") else np.asarray(values)
 
 
-def _size(values: Any) -> int:
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(values, torch.Tensor):
-        return int(values.numel())
-    return len(values) if not hasattr(values, "size") else int(values.size)
+def _interrupted_by(what: str) -> FailedPrecondition:
+    return FailedPrecondition(f"the epoch was interrupted by {what} within one of its calls")

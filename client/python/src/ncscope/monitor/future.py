@@ -47,6 +47,7 @@ class Settler:
 
     def __init__(self) -> None:
         """Starts the thread: none can be started any more when a program ends."""
+        self._finished = False
         self._queue: queue.SimpleQueue[tuple[ReportFuture, bytes | None, Exception | None] | None]
         self._queue = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ncscope-reports", daemon=True)
@@ -56,22 +57,31 @@ class Settler:
         self, future: ReportFuture, report: bytes | None = None, error: Exception | None = None
     ) -> None:
         """Gives a future a serialised report, None or an error."""
-        self._queue.put((future, report, error))
+        if self._finished:
+            _settle(future, report, error)
+        else:
+            self._queue.put((future, report, error))
 
     def finish(self, seconds: float) -> None:
-        """Waits until all are settled."""
+        """Waits until all are settled; later ones are at once."""
+        self._finished = True
         self._queue.put(None)
-        self._thread.join(seconds)
+        if threading.current_thread() is not self._thread:  # a callback may close the monitor
+            self._thread.join(seconds)
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
-            future, report, error = item
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                if error is not None:
-                    future.set_exception(error)
-                else:
-                    future.set_result(report)  # type: ignore[arg-type]  # parsed by result()
-            except Exception:
-                logging.getLogger("ncscope").exception("what waits for a report failed")
+            _settle(*item)
+            del item
+
+
+def _settle(future: ReportFuture, report: bytes | None, error: Exception | None) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(report)  # type: ignore[arg-type]  # parsed by result()
+    except Exception:
+        logging.getLogger("ncscope").exception("what waits for a report failed")

@@ -71,12 +71,22 @@ def is_recomputing() -> bool:
     return False
 
 
+class UnhookedCopy:
+    """The hook of a model's copy, pickled or made by deepcopy: it does nothing."""
+
+    def __call__(self, *_: Any) -> None:
+        """Leaves the input as it is."""
+
+
 def hook_head(module: Any, seen: Callable[[Any], None]) -> Callable[[], None]:
-    """Calls `seen` with every input of `module`; returns what takes the hook off again."""
+    """Calls `seen` with every input of `module`; returns what takes the hook off again.
+
+    A model stays one that can be saved: in copies the hook does nothing.
+    """
     import torch
 
     def before(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> None:
-        if called is not module:  # a copy, made with its hooks: an average of weights, a replica
+        if called is not module:  # a replica, which shares the hooks
             return
         given = args[0] if args else (kwargs or {}).get("input")
         if isinstance(given, torch.Tensor):
@@ -86,11 +96,19 @@ def hook_head(module: Any, seen: Callable[[Any], None]) -> Callable[[], None]:
     disable = getattr(compiler, "disable", None) or getattr(
         getattr(torch, "_dynamo", None), "disable", None
     )
-    hook = before if disable is None else disable(before)  # a compiled model calls it as it is
+    call = before if disable is None else disable(before)  # a compiled model calls it as it is
+
+    class Hook:
+        def __call__(self, *given: Any) -> None:
+            call(*given)
+
+        def __reduce__(self) -> tuple[Any, ...]:
+            return UnhookedCopy, ()
+
     try:
-        handle = module.register_forward_pre_hook(hook, with_kwargs=True)
+        handle = module.register_forward_pre_hook(Hook(), with_kwargs=True)
     except TypeError:  # torch before 2.0
-        handle = module.register_forward_pre_hook(hook)
+        handle = module.register_forward_pre_hook(Hook())
     return handle.remove  # type: ignore[no-any-return]
 
 

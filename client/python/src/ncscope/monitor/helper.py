@@ -18,6 +18,7 @@ from typing import Any
 
 import grpc
 
+from ..errors import NcscopeError
 from ..service import CHANNEL_OPTIONS, callables
 from .delivery import Delivery
 from .messages import (
@@ -26,6 +27,7 @@ from .messages import (
     Channel,
     Drop,
     End,
+    Failed,
     Finish,
     Finished,
     Part,
@@ -80,21 +82,16 @@ def _serve(channel: Channel, settings: Settings, ring_fd: int, teller: _Teller) 
         store, wire, callables(wire), settings.address, settings.timeout, crc, teller.tell
     )
     delivery.start()
-    finish = _receive(channel, store)
+    finish = _receive(channel, store, teller)
     deadline = time.monotonic() + max(0.0, finish.seconds - KEEP_SECONDS)
     delivery.wait(max(0.0, deadline - time.monotonic()))
     delivery.stop()
-    kept = False
-    try:
-        kept = store.keep_all()
-    except OSError as error:
-        kept = True
-        teller.tell(Said(f"samples could not be kept: {error}"))
+    kept = store.keep_all()
     store.close()
     return str(folder) if kept else None
 
 
-def _receive(channel: Channel, store: Store) -> Finish:
+def _receive(channel: Channel, store: Store, teller: _Teller) -> Finish:
     """Puts what the trainer sends into the store, until it ends."""
     while True:
         message = channel.receive()
@@ -102,14 +99,23 @@ def _receive(channel: Channel, store: Store) -> Finish:
             return ORPHAN
         if isinstance(message, Finish):
             return message
-        if isinstance(message, Begin):
-            store.begin(message)
-        elif isinstance(message, (Batch, Part, Unused)):
-            store.take(message)
-        elif isinstance(message, End):
-            store.end(message)
-        elif isinstance(message, Drop):
-            store.drop(message)
+        try:
+            _apply(message, store)
+        except (OSError, NcscopeError) as error:  # of one series; the others go on
+            kind = type(error).__name__ if isinstance(error, NcscopeError) else "ServerError"
+            teller.tell(Failed(message.series, kind, str(error)))
+            store.drop(message.series)
+
+
+def _apply(message: Any, store: Store) -> None:
+    if isinstance(message, Begin):
+        store.begin(message)
+    elif isinstance(message, (Batch, Part, Unused)):
+        store.take(message)
+    elif isinstance(message, End):
+        store.end(message)
+    elif isinstance(message, Drop):
+        store.drop(message.series)
 
 
 class _Teller:

@@ -35,6 +35,8 @@ class Begin:
     is_state: bool  # its parts are PutStatisticsRequests rather than StreamRequests
     may_supersede: bool  # whether a newer attempt may be begun where this one is taken
     wants_report: bool
+    first: int = 0  # number of the first batch that the trainer still holds
+    had_end: bool = False  # an earlier helper was told all: it may have closed the series
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Batch:
     labels: Column
     predictions: Column | None
     sample_ids: Column | None
+    ring_used: int  # bytes that the trainer cannot give out, this batch among them
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ class Part:
     entry: int
     index: int  # 0, 1, 2, ... within the series
     bytes: Column
+    ring_used: int
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class End:
 
     series: int
     batches: int
+    parts: int
     partial: bool
 
 

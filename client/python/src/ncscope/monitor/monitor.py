@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
+import re
 import secrets
 import time
-import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..choices import NONFINITE, PROFILES, WEIGHTINGS, choice, report_choices
+from ..choices import NONFINITE, PROFILES, WEIGHTINGS, choice, report_choices, unsigned
 from ..errors import FailedPrecondition, InvalidArgument
 from ..v1 import service_pb2, types_pb2
 from ..wire import checksum_of
@@ -112,6 +111,8 @@ class Monitor:
         themselves: position t is judged by token t + 1. Rows labelled `ignore_index` are skipped.
         Others as of `Client.stream`. `disabled` (or NCSCOPE_MODE=disabled): does nothing at all.
         """
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,128}", run):
+            raise InvalidArgument(f"expected run of 1 to 128 of [A-Za-z0-9._-]; got {run!r}")
         self.run = run
         self.options = options or MonitorOptions()
         self.strict = strict
@@ -124,6 +125,8 @@ class Monitor:
         self._sender: Sender | None = None
         self._closed = False
         self._last_epoch = -1
+        self._last_type = "float32"
+        self._streamed: Streamed | None = None
         self._model = model
         self.next_token = next_token
         self.num_classes = num_classes
@@ -165,11 +168,15 @@ class Monitor:
         if disabled:
             return
         address = server or os.environ.get("NCSCOPE_SERVER") or DEFAULT_SERVER
-        self._sender = Sender(self._settings(address), self.options.patience)
+        self._sender = Sender(
+            self._settings(address),
+            self.options.patience,
+            self.options.exit_timeout,
+            self._copies.wait,
+        )
         if self._head is not None:
             self._unhook = hook_head(self._head, self._saw)
             log.info("measuring the input of %r: %s", self.head_name, self._head)
-        _close_at_exit(self)
 
     @property
     def helper_pid(self) -> int | None:
@@ -234,6 +241,8 @@ class Monitor:
             raise InvalidArgument("measure() needs a monitor with a model")
         patience = max(self.options.patience, MEASURE_PATIENCE)
         measured = self._make_epoch(epoch, split, patience)
+        if not measured.works:
+            return measured.future
         return run_pass(measured, self._model, loader, step, progress)
 
     def state_dict(self) -> dict[str, Any]:
@@ -265,7 +274,7 @@ class Monitor:
             self._unhook()
         if self._sender is None:
             return None
-        self._copies.wait(max(0.0, (deadline - time.monotonic()) / 4))
+        self._sender.begin_close(max(0.0, deadline - time.monotonic()))
         return self._sender.close(max(0.0, deadline - time.monotonic()))
 
     def __enter__(self) -> Monitor:
@@ -278,6 +287,10 @@ class Monitor:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Where a model has its monitor, a copy of it has one that does nothing."""
+        return _disabled, (self.run, self.num_classes)
 
     def enter(self, epoch: Epoch) -> None:
         """An epoch has begun: it gets what the head is called with."""
@@ -302,11 +315,19 @@ class Monitor:
         return self._last
 
     def _make_epoch(self, epoch: int, split: str, patience: float | None) -> Epoch:
-        self._last_epoch = max(self._last_epoch, epoch)
         opened = service_pb2.Open()
         opened.CopyFrom(self._open)
-        opened.key.epoch, opened.key.split, opened.attempt = epoch, split, self.attempt
         future = ReportFuture(self.run, epoch, split, opened.key.layer)
+        try:
+            opened.key.epoch, opened.key.split = unsigned("epoch", epoch), split
+            opened.attempt = self.attempt
+        except (InvalidArgument, TypeError) as error:
+            if self.strict:
+                raise
+            log.error("this epoch is not measured: %s", error)
+            future.set_exception(InvalidArgument(str(error)))
+            return Epoch(self, future, None, None)
+        self._last_epoch = max(self._last_epoch, epoch)
         if self._sender is None or self._closed:
             future.set_exception(FailedPrecondition("the monitor is disabled or closed"))
             return Epoch(self, future, None, None)
@@ -317,9 +338,23 @@ class Monitor:
             )
         else:
             collector = Streamed(
-                self._sender, self._copies, opened, future, self._may_supersede, self.dim, patience
+                self._sender,
+                self._copies,
+                opened,
+                future,
+                self._may_supersede,
+                self.dim,
+                patience,
+                self._usual_type(),
             )
+            self._streamed = collector
         return Epoch(self, future, collector, self._head)
+
+    def _usual_type(self) -> str:
+        """Element type of the last samples; a rank without any opens with it as well."""
+        if self._streamed is not None and self._streamed.dtype is not None:
+            self._last_type = self._streamed.dtype
+        return self._last_type
 
     def _settings(self, address: str) -> Settings:
         options = self.options
@@ -338,13 +373,5 @@ class Monitor:
         )
 
 
-def _close_at_exit(monitor: Monitor) -> None:
-    """Closes a monitor that is still open when the program ends."""
-    reference = weakref.ref(monitor)
-
-    def close() -> None:
-        left = reference()
-        if left is not None:
-            left.close()
-
-    atexit.register(close)
+def _disabled(run: str, num_classes: int) -> Monitor:
+    return Monitor(run=run, num_classes=num_classes, disabled=True)

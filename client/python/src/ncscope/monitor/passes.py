@@ -6,6 +6,7 @@ import contextlib
 import random
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from ..errors import InvalidArgument
@@ -29,7 +30,7 @@ def run_pass(
         else:
             epoch.labels(step(batch))
 
-    with _evaluation(model), _same_randomness(), torch.no_grad(), epoch:
+    with _evaluation(model), _same_randomness(loader), torch.no_grad(), epoch:
         for batch in _with_bar(loader, epoch.future, progress):
             run(batch)
     return epoch.future
@@ -72,13 +73,15 @@ def _evaluation(model: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        for module, training in modes:
-            module.training = training
+        model.train(modes[0][1])  # not by assignment: some modules do more when they change
+        for module, training in modes:  # parents before their parts
+            if module.training != training:
+                module.train(training)
 
 
 @contextlib.contextmanager
-def _same_randomness() -> Iterator[None]:
-    """Random generators of Python, numpy and torch give afterwards what they would have given."""
+def _same_randomness(loader: Iterable[Any]) -> Iterator[None]:
+    """Random generators of Python, numpy, torch and the loader give what they would have given."""
     import torch
 
     states: list[Callable[[], None]] = []
@@ -88,6 +91,12 @@ def _same_randomness() -> Iterator[None]:
     if numpy is not None:
         legacy = numpy.random.get_state()
         states.append(lambda: numpy.random.set_state(legacy))
+    sampler = getattr(loader, "sampler", None)
+    inner = getattr(getattr(loader, "batch_sampler", None), "sampler", None)
+    for owner in (loader, sampler, inner):
+        generator = getattr(owner, "generator", None)
+        if isinstance(generator, torch.Generator):
+            states.append(partial(generator.set_state, generator.get_state()))
     host = torch.get_rng_state()
     states.append(lambda: torch.set_rng_state(host))
     if torch.cuda.is_available() and torch.cuda.is_initialized():

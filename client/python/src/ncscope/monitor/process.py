@@ -40,8 +40,9 @@ class HelperProcess:
         self._gone = gone
         self._outbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         near, far = socket.socketpair()
-        code = (
-            f"import sys; sys.path[:] = {sys.path!r}\n"  # not the trainer's main module
+        path = [each for each in sys.path if isinstance(each, str)]
+        code = (  # not the trainer's main module
+            f"import sys; sys.path[:] = {path!r}\n"
             "from ncscope.monitor.helper import main\n"
             f"main({far.fileno()}, {ring_fd})"
         )

@@ -77,6 +77,14 @@ class RingSpace:
         self._head = begin + count
         return run.entry, begin % self.size
 
+    def entries(self) -> list[int]:
+        """Entries that are not free."""
+        return list(self._by_entry)
+
+    def age(self, entry: int) -> int:
+        """Bytes that were given out since."""
+        return self._head - self._by_entry[entry].begin
+
     def free(self, entry: int) -> None:
         """Takes an entry back; its bytes are given out again after those of older ones."""
         self._by_entry.pop(entry).free = True

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import mmap
 import os
 import queue
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import errors
 from ..arrays import Array, Features, as_bytes
-from ..errors import NcscopeError, Unavailable
+from ..errors import NcscopeError, ResourceExhausted, Unavailable
 from ..v1 import service_pb2
 from .future import ReportFuture, Settler
 from .messages import (
@@ -84,8 +84,21 @@ class Sender:
     futures; no call raises it.
     """
 
-    def __init__(self, settings: Settings, patience: float) -> None:
-        """Starts the helper. `patience`: seconds that one series may wait for room in all."""
+    def __init__(
+        self,
+        settings: Settings,
+        patience: float,
+        exit_timeout: float,
+        sources: Callable[[float], None],
+    ) -> None:
+        """Starts the helper.
+
+        `patience`: seconds that one series may wait for room in all; `exit_timeout`: those that the
+        end of the program waits, if nobody has closed it. `sources` waits so many seconds until
+        those that still append have done so.
+        """
+        self.exit_timeout = exit_timeout
+        self._sources = sources
         self._settings = settings
         self._patience = patience
         self._changed = threading.Condition(threading.RLock())
@@ -101,11 +114,14 @@ class Sender:
         self._process: HelperProcess | None = None
         self._finishing: Finish | None = None
         self._finished: Finished | None = None
+        self._closed = False
         self._settler = Settler()
-        self._feeds: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._feeds: queue.SimpleQueue[tuple[Callable[[], None], int] | None]
+        self._feeds = queue.SimpleQueue()
         self._feeds_open = 0
+        self._feeds_bytes = 0  # what those keep of the trainer's memory
         threading.Thread(target=self._run_feeds, name="ncscope-feeder", daemon=True).start()
-        _senders.add(self)
+        _open_senders.append(self)
         self._start_helper()
 
     @property
@@ -156,11 +172,25 @@ class Sender:
         replaces that of the sender.
         """
         columns = [c for c in (labels, predictions, sample_ids) if c is not None]
-        kinds = (predictions is not None, sample_ids is not None)
+        try:
+            with self._changed:
+                self._append(series, features, columns, predictions is not None, patience)
+        except BaseException:  # an interrupt: what it left half done
+            with self._changed:
+                self._sweep(series)
+            raise
+
+    def _append(
+        self,
+        series: Outgoing,
+        features: Features,
+        columns: list[Array],
+        has_predictions: bool,
+        patience: float | None,
+    ) -> None:
+        kinds = (has_predictions, len(columns) > 1 + has_predictions)
         begin = 0
-        with self._changed:
-            if series.over:
-                return
+        if not series.over:
             while begin < features.rows:
                 room = self._room_for(series, features.rows - begin, features.row_bytes, kinds)
                 if room is None:
@@ -181,8 +211,13 @@ class Sender:
         series: Outgoing,
         parts: Callable[[], Iterable[bytes]] | None = None,
         partial: bool = False,
+        held_bytes: int = 0,
     ) -> None:
-        """Ends a series; `parts` makes what still belongs to it, in a thread of its own."""
+        """Ends a series; `parts` makes what still belongs to it, in a thread of its own.
+
+        `held_bytes`: memory that `parts` keeps until then. Where others wait that keep as much as
+        the ring, the series is given up.
+        """
         with self._changed:
             self._flush(series)
             series.partial = series.partial or partial
@@ -191,10 +226,16 @@ class Sender:
                     "%s: %d samples were dropped, no room was left for them; the report is partial",
                     _name(series.future), series.dropped,
                 )  # fmt: skip
-        if parts is None and self._feeds_open == 0:
-            self._post_end(series)
-        else:
-            self._feed(lambda: self._send_parts(series, parts))
+            if parts is None and self._feeds_open == 0:
+                self._post_end(series)
+                return
+            if self._feeds_open and self._feeds_bytes + held_bytes > self._space.size:
+                waiting = f"{self._feeds_open} epochs before it are not sent"
+                self.abandon(series, ResourceExhausted(f"{waiting}: no room for its classifier"))
+                return
+            self._feeds_open += 1
+            self._feeds_bytes += held_bytes
+        self._feeds.put((lambda: self._send_parts(series, parts), held_bytes))
 
     def drop(self, series: Outgoing, rows: int) -> None:
         """Counts samples for which there was no room; the report will be partial."""
@@ -216,37 +257,48 @@ class Sender:
         log.error("%s is not measured: %s", _name(future), error)
         self._settler.settle(future, error=error)
 
-    def close(self, timeout: float) -> str | None:
-        """Sends what is left for `timeout` seconds; returns the folder of what was not, or None.
-
-        Futures that are open then fail.
-        """
-        deadline = time.monotonic() + timeout
+    def begin_close(self, seconds: float) -> None:
+        """Takes no more, and has the helper send what is left for so many seconds."""
+        begin = time.monotonic()
+        self._sources(seconds / 4)
         with self._changed:
             if self._finishing is not None:
-                return None
+                return
             for series in self._series.values():
                 self._flush(series)
             self._changed.wait_for(
-                lambda: self._feeds_open == 0 or self._process is None, timeout / 2
+                lambda: self._feeds_open == 0 or self._process is None, seconds / 2
             )
-            left = deadline - time.monotonic() - LAST_WORD
+            left = seconds - (time.monotonic() - begin) - LAST_WORD
             self._finishing = Finish(max(0.0, left))
             self._feeds.put(None)
             self._post(self._finishing)
+
+    def close(self, seconds: float) -> str | None:
+        """Waits for the end of what `begin_close` began; returns the folder of what was not sent.
+
+        Futures that are open then fail.
+        """
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            if self._closed:
+                return None
+            self._closed = True
             self._changed.wait_for(
-                lambda: self._finished is not None or self._process is None,
-                max(0.0, deadline - time.monotonic()),
+                lambda: self._finished is not None or self._process is None, seconds
             )
             kept = None if self._finished is None else self._finished.kept
             said = f"; `ncscope sync {kept}` sends the samples" if kept else ""
             for series in list(self._series.values()):
                 self._give_up(series, Unavailable(f"the monitor was closed before{said}"))
             process, self._process = self._process, None
+            os.close(self._ring_fd)
         if process is not None:
             process.post(None)
             process.wait(0.2)
         self._settler.finish(max(0.0, deadline - time.monotonic()))
+        if self in _open_senders:
+            _open_senders.remove(self)
         if kept:
             log.warning("the server could not take all samples: %s", said[2:])
         return kept
@@ -263,6 +315,20 @@ class Sender:
 
     # Room in the ring. All of this is called with the lock.
 
+    def _sweep(self, series: Outgoing) -> None:
+        """Gives back what was reserved and is nobody's; marks what may be missing."""
+        series.partial = True
+        known = {each.gathered.entry for each in self._series.values() if each.gathered}
+        for entry in self._space.entries():
+            if entry not in self._live and entry not in known:
+                self._post_entry(Unused(entry))
+
+    def _flush_old(self) -> None:
+        """Passes on what other series gathered long ago: the ring is used again in order."""
+        for each in self._series.values():
+            if each.gathered and self._space.age(each.gathered.entry) > self._space.size // 8:
+                self._flush(each)
+
     def _room_for(
         self, series: Outgoing, rows: int, row_bytes: int, kinds: tuple[bool, bool]
     ) -> _Gathered | None:
@@ -276,6 +342,7 @@ class Sender:
         largest = min(BATCH_BYTES, self._space.size // 8)
         wanted = min(max(GATHER_BYTES, rows * width), largest)
         capacity = max(1, wanted // width)
+        self._flush_old()
         reserved = self._space.reserve(capacity * width)
         if reserved is None:
             return None
@@ -309,6 +376,7 @@ class Sender:
                 labels,
                 predictions,
                 sample_ids,
+                self._space.used,
             )
         )
         series.next_sequence += 1
@@ -335,24 +403,23 @@ class Sender:
 
     def _post_end(self, series: Outgoing) -> None:
         with self._changed:
-            series.end = End(series.begin.series, series.next_sequence, series.partial)
+            series.end = End(
+                series.begin.series, series.next_sequence, series.parts, series.partial
+            )
             if not series.over:
                 self._post(series.end)
 
-    def _feed(self, job: Callable[[], None]) -> None:
-        """Does a job in the thread that may wait for room."""
-        with self._changed:
-            self._feeds_open += 1
-        self._feeds.put(job)
-
     def _run_feeds(self) -> None:
-        while (job := self._feeds.get()) is not None:
+        while (item := self._feeds.get()) is not None:
+            job, held_bytes = item
             try:
                 job()
             except Exception:
                 log.exception("what ends an epoch could not be made")
+            del job, item  # what it kept
             with self._changed:
                 self._feeds_open -= 1
+                self._feeds_bytes -= held_bytes
                 self._changed.notify_all()
 
     def _send_parts(self, series: Outgoing, parts: Callable[[], Iterable[bytes]] | None) -> None:
@@ -361,9 +428,8 @@ class Sender:
                 if not self._send_part(series, data):
                     return
         except Exception as error:
-            with self._changed:
-                kind = error if isinstance(error, NcscopeError) else errors.ServerError(repr(error))
-                self._give_up(series, kind)
+            kind = error if isinstance(error, NcscopeError) else errors.ServerError(repr(error))
+            self.abandon(series, kind)
             return
         self._post_end(series)
 
@@ -379,7 +445,8 @@ class Sender:
             entry, at = reserved
             self._memory[at : at + len(data)] = np.frombuffer(data, np.uint8)
             column = Column(at, len(data))
-            self._post_entry(Part(series.begin.series, entry, series.parts, column))
+            part = Part(series.begin.series, entry, series.parts, column, self._space.used)
+            self._post_entry(part)
             series.parts += 1
         return True
 
@@ -414,8 +481,13 @@ class Sender:
 
     def _tell_all(self) -> None:
         """Tells a new helper what the one before knew."""
-        for series in self._series.values():
-            self._post(series.begin)
+        first: dict[int, int] = {}
+        for entry in self._live.values():
+            if isinstance(entry, Batch):
+                first.setdefault(entry.series, entry.sequence)
+        for number, series in self._series.items():
+            held = first.get(number, series.next_sequence)
+            self._post(replace(series.begin, first=held, had_end=series.end is not None))
         for entry in self._live.values():
             self._post(entry)
         for series in self._series.values():
@@ -479,13 +551,25 @@ def _name(future: ReportFuture) -> str:
     return f"epoch {future.epoch} {future.split} of run {future.run!r}"
 
 
-_senders: weakref.WeakSet[Sender] = weakref.WeakSet()
+_open_senders: list[Sender] = []
 
 
 def _forget_all() -> None:
-    for sender in list(_senders):
+    for sender in _open_senders:
         sender.forget()
+    _open_senders.clear()
 
 
+def _close_all() -> None:
+    """When the program ends: all at once, within the longest time that one of them has."""
+    open_senders = list(_open_senders)
+    deadline = time.monotonic() + max((each.exit_timeout for each in open_senders), default=0.0)
+    for each in open_senders:
+        each.begin_close(max(0.0, deadline - time.monotonic()))
+    for each in open_senders:
+        each.close(max(0.0, deadline - time.monotonic()))
+
+
+atexit.register(_close_all)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_all)

@@ -65,9 +65,10 @@ def append_record(file: BinaryIO, path: Path, kind: Kind, sequence: int, request
     begin = file.tell()
     crc = zlib.crc32(request)
     try:
-        file.write(_HEADER.pack(_MAGIC, kind, len(request), crc, sequence))
-        file.write(request)
-        file.flush()
+        for data in (_HEADER.pack(_MAGIC, kind, len(request), crc, sequence), request):
+            view = memoryview(data)
+            while view:  # files are not buffered, so that nothing is left to write after an error
+                view = view[file.write(view) :]
     except OSError:
         with contextlib.suppress(OSError):
             file.seek(begin)
@@ -107,7 +108,7 @@ class SeriesFolder:
         """Writes `open` or `close`; returns bytes."""
         self.path.mkdir(parents=True, exist_ok=True)
         path = self.path / name
-        with path.open("wb") as file:
+        with path.open("wb", buffering=0) as file:
             append_record(file, path, kind, 0, request)
         return path.stat().st_size
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -13,11 +14,12 @@ from typing import BinaryIO
 from ..errors import DataLoss
 from ..v1 import service_pb2
 from ..wire import frame_batch
-from .messages import Batch, Begin, Column, Drop, End, Freed, Part, Unused
+from .messages import Batch, Begin, Column, End, Freed, Part, Unused
 from .spool import SEGMENT_BYTES, Kind, Record, SeriesFolder, Session, append_record, record_bytes
 
 # Shares of the ring: above the first, its oldest entries go to disk, down to the second.
 SPOOL_ABOVE, SPOOL_DOWN_TO = 0.5, 0.25
+LEAST_SPOOLED = 4
 
 
 @dataclass(eq=False)
@@ -89,15 +91,20 @@ class Store:
         self._spool_failed = False
 
     def begin(self, message: Begin) -> None:
-        """Takes a series up, with what an earlier helper of this session left on disk of it."""
+        """Takes a series up, with what an earlier helper of this session left on disk of it.
+
+        Raises OSError or DataLoss where that cannot be read.
+        """
         opened = service_pb2.Open.FromString(message.open)
-        folder = SeriesFolder(self._folder / folder_name(opened))
-        series = Series(message, opened, folder)
+        folder = SeriesFolder(self._folder / folder_name(message.series, opened))
+        series = Series(message, opened, folder, first=message.first)
         with self.changed:
-            self.series[message.series] = series
             if folder.path.exists():
                 self._open_session()
                 self._take_from_disk(series)
+                writer = self._writers[folder.path] = _Segments(folder.path)
+                self._on_disk += writer.adopt([*series.batches, *series.parts])
+            self.series[message.series] = series
             self.changed.notify_all()
 
     def load(self, number: int, path: Path, partial: bool) -> Series | None:
@@ -111,6 +118,8 @@ class Store:
         if close is None:
             if not partial or is_state:
                 return None
+            if not batches:
+                raise DataLoss(f"{path}: there is no batch")
             close = service_pb2.Close(batches=batches[-1].sequence + 1, partial=True)
         begin = Begin(number, opened.SerializeToString(), is_state, False, False)
         series = Series(begin, opened, folder, first=close.batches)
@@ -120,22 +129,26 @@ class Store:
                 raise DataLoss(
                     f"{path}: expected batches up to {close.batches}; got {series.next_sequence}"
                 )
-            series.end = End(number, close.batches, close.partial)
+            series.end = End(number, close.batches, len(series.parts), close.partial)
             self.series[number] = series
             self.changed.notify_all()
         return series
 
     def take(self, message: Batch | Part | Unused) -> None:
-        """Takes an entry of the ring."""
+        """Takes an entry of the ring; raises DataLoss where one before it is missing."""
         with self.changed:
-            entry = None if isinstance(message, Unused) else self._entry_of(message)
+            try:
+                entry = None if isinstance(message, Unused) else self._entry_of(message)
+            except DataLoss:
+                self._freed(Freed(message.entry))
+                raise
             if entry is None:
                 self._freed(Freed(message.entry))
             else:
                 self._in_ring_by_number[message.entry] = entry
                 self._in_ring += entry.bytes
                 self.changed.notify_all()
-        if self._in_ring > SPOOL_ABOVE * len(self._ring):
+        if not isinstance(message, Unused) and message.ring_used > SPOOL_ABOVE * len(self._ring):
             self._relieve()
 
     def end(self, message: End) -> None:
@@ -146,10 +159,10 @@ class Store:
                 series.end = message
                 self.changed.notify_all()
 
-    def drop(self, message: Drop) -> None:
+    def drop(self, number: int) -> None:
         """A series is not wanted any more."""
         with self.changed:
-            series = self.series.get(message.series)
+            series = self.series.get(number)
             if series is not None:
                 self.remove(series)
 
@@ -193,16 +206,21 @@ class Store:
     def keep_all(self) -> bool:
         """Writes everything to disk, to be sent by another process; returns whether there is any.
 
-        Raises OSError if the disk takes it not.
+        What the disk does not take is said.
         """
+        kept = False
         with self.changed:
-            kept = [s for s in self.series.values() if s.end or s.batches]
-            for series in kept:
-                for entry in (*series.batches, *series.parts):
-                    if entry.in_ring:
-                        self._to_disk(entry)
-                self._describe(series)
-            return bool(kept)
+            for series in [s for s in self.series.values() if s.end or s.batches]:
+                try:
+                    for entry in (*series.batches, *series.parts):
+                        if entry.in_ring:
+                            self._to_disk(entry)
+                    self._describe(series)
+                    kept = True
+                except OSError as error:
+                    self._say(f"{series.folder.path.name} could not be kept: {error}")
+                    series.folder.remove()
+        return kept
 
     def close(self) -> None:
         """Ends; a folder that holds nothing goes."""
@@ -229,18 +247,20 @@ class Store:
         return self._append_part(series, message.index, message)
 
     def _append_batch(self, series: Series, sequence: int, place: Batch | Record) -> Entry | None:
-        if not series.batches and sequence > series.first:
-            series.first = sequence  # an earlier helper has delivered those before
-        if sequence != series.next_sequence:
+        if sequence < series.next_sequence:
             return None  # it is on disk already
+        if sequence > series.next_sequence:
+            raise DataLoss(f"expected batch {series.next_sequence}; got {sequence}")
         count = place.length if isinstance(place, Record) else _bytes_of(place)
         entry = Entry(series, sequence, True, place, count)
         series.batches.append(entry)
         return entry
 
     def _append_part(self, series: Series, index: int, place: Part | Record) -> Entry | None:
-        if index != len(series.parts):
+        if index < len(series.parts):
             return None  # it is on disk already
+        if index > len(series.parts):
+            raise DataLoss(f"expected part {len(series.parts)} of what ends it; got {index}")
         count = place.length if isinstance(place, Record) else place.bytes.count
         entry = Entry(series, index, False, place, count)
         series.parts.append(entry)
@@ -272,11 +292,17 @@ class Store:
         entry.place = None
 
     def _relieve(self) -> None:
-        """Moves the oldest entries of the ring to disk."""
+        """Moves the oldest entries of the ring to disk.
+
+        At least some: the ring is used again in order, so that an old one holds up many.
+        """
+        least = LEAST_SPOOLED
         while True:
+            least -= 1
             with self.changed:  # for one entry at a time: others may have theirs sent
                 oldest = next(iter(self._in_ring_by_number.values()), None)
-                if oldest is None or self._in_ring <= SPOOL_DOWN_TO * len(self._ring):
+                enough = self._in_ring <= SPOOL_DOWN_TO * len(self._ring)
+                if oldest is None or (enough and least < 0):
                     return
                 if self._on_disk + record_bytes(oldest.bytes) > self._spool_bytes:
                     return
@@ -342,12 +368,25 @@ class _Segments:
         self._live: dict[Path, int] = {}  # batches of each file that are needed
         self._bytes: dict[Path, int] = {}
 
+    def adopt(self, entries: list[Entry]) -> int:
+        """Takes over what an earlier helper has written; returns bytes."""
+        for entry in entries:
+            record = entry.place
+            assert isinstance(record, Record)
+            if entry.is_batch:
+                self._live[record.path] = self._live.get(record.path, 0) + 1
+            self._bytes[record.path] = self._bytes.get(record.path, 0) + record_bytes(record.length)
+        path = self._folder / "parts"
+        if path.exists():  # what it was writing when it died goes
+            os.truncate(path, self._bytes.get(path, 0))
+        return sum(self._bytes.values())
+
     def append(self, kind: Kind, is_batch: bool, number: int, request: bytes) -> Record:
         self._folder.mkdir(parents=True, exist_ok=True)
         if not is_batch:
             path = self._folder / "parts"
             if self._parts is None:
-                self._parts = path.open("ab")
+                self._parts = path.open("ab", buffering=0)
             record = append_record(self._parts, path, kind, number, request)
         else:
             record = self._append_batch(kind, number, request)
@@ -359,7 +398,7 @@ class _Segments:
             self._path = self._folder / f"batches-{number:012d}"
             if self._file is not None:
                 self._file.close()
-            self._file = self._path.open("wb")
+            self._file = self._path.open("wb", buffering=0)
         record = append_record(self._file, self._path, kind, number, request)
         self._next = number + 1
         self._live[self._path] = self._live.get(self._path, 0) + 1
@@ -367,9 +406,10 @@ class _Segments:
 
     def release(self, record: Record) -> int:
         """Returns bytes that are free by that."""
-        self._live[record.path] = self._live.get(record.path, 1) - 1
+        self._live[record.path] -= 1
         if self._live[record.path] > 0:
             return 0
+        del self._live[record.path]
         if record.path == self._path and self._file is not None:
             self._file.close()
             self._file = None
@@ -384,11 +424,11 @@ class _Segments:
         return sum(self._bytes.values())
 
 
-def folder_name(opened: service_pb2.Open) -> str:
-    """Name of the folder of a series within a session."""
+def folder_name(number: int, opened: service_pb2.Open) -> str:
+    """Name of the folder of a series within a session: one and the same for every helper."""
     key = opened.key
     names = (key.split or "train", key.layer or "features")
-    return f"{key.epoch:08d}-{names[0]}-{names[1]}-attempt{opened.attempt}-rank{opened.rank}"
+    return f"{number:06d}-epoch{key.epoch}-{names[0]}-{names[1]}-rank{opened.rank}"
 
 
 def _bytes_of(batch: Batch) -> int:

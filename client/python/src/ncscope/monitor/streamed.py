@@ -12,6 +12,15 @@ from ..wire import frame_classifier
 from .copies import Copies
 from .future import ReportFuture
 from .sender import Outgoing, Sender
+from .values import bytes_of, copied
+
+# The types whose values each one holds.
+_HELD_BY = {
+    "float16": ("float16",),
+    "bfloat16": ("bfloat16",),
+    "float32": ("float16", "bfloat16", "float32"),
+    "float64": ("float16", "bfloat16", "float32", "float64"),
+}
 
 
 class Streamed:
@@ -26,6 +35,7 @@ class Streamed:
         may_supersede: bool,
         dim: int | None,
         patience: float | None,
+        usual_type: str,
     ) -> None:
         """Takes an Open without dimension and element type: those of the first samples are."""
         self._sender = sender
@@ -35,9 +45,11 @@ class Streamed:
         self._may_supersede = may_supersede
         self._dim = dim
         self._patience = patience
+        self._usual_type = usual_type
         self._series: Outgoing | None = None
-        self._dtype: str | None = None
+        self.dtype: str | None = None
         self._dropped = 0  # rows whose copy had to wait too long
+        self._failed = False  # in the thread of the copies
 
     def add(self, features: Any, labels: Any, predictions: Any, sample_ids: Any) -> None:
         """Copies samples out of the trainer's hands."""
@@ -46,26 +58,32 @@ class Streamed:
         if not on_gpu:
             self._append(*columns)
             return
+        columns = [each if n in on_gpu else copied(each) for n, each in enumerate(columns)]
 
         def use(copies: list[Any]) -> None:
             for n, each in zip(on_gpu, copies, strict=True):
                 columns[n] = each
-            self._append(*columns)
+            try:
+                self._append(*columns)
+            except Exception as error:
+                self._failed = True
+                self._drop(error)
 
         if not self._copies.submit([columns[n] for n in on_gpu], use):
             self._dropped += int(features.shape[0])
 
     def end(self, classifier: tuple[Any, Any] | None, partial: bool) -> None:
         """Ends the series after the samples that are still being copied."""
-        self._copies.after(lambda: self._end(classifier, partial))
+        self._copies.after(lambda: self._end_or_fail(classifier, partial))
 
     def drop(self, error: Exception) -> None:
         """Forgets the samples."""
         self._copies.after(lambda: self._drop(error))
 
     def _append(self, features: Any, labels: Any, predictions: Any, sample_ids: Any) -> None:
-        wire_type = _wire_type(features)
-        matrix = Features(features, self._dtype or wire_type)
+        if self._failed:
+            return
+        matrix = Features(features, self._type_of(features))
         rows = matrix.rows
         series = self._begin(matrix.dim, matrix.dtype)
         self._sender.append(
@@ -77,9 +95,19 @@ class Streamed:
             self._patience,
         )
 
+    def _type_of(self, features: Any) -> str | None:
+        """Returns the type to convert to: that of the first samples, if it holds these exactly."""
+        wire_type = _wire_type(features)
+        if self.dtype is None:
+            return wire_type
+        given = wire_type or str(features.dtype).removeprefix("torch.")
+        if given not in _HELD_BY[self.dtype]:
+            raise InvalidArgument(f"expected features of {self.dtype}, as before; got {given}")
+        return self.dtype
+
     def _begin(self, dim: int, dtype: str) -> Outgoing:
         if self._series is None:
-            self._dtype = dtype
+            self.dtype = dtype
             self._open.dim = dim
             self._open.data_type = DTYPES[dtype][0]
             self._series = self._sender.begin(
@@ -92,13 +120,21 @@ class Streamed:
             raise InvalidArgument(f"expected features of dimension {self._open.dim}; got {dim}")
         return self._series
 
+    def _end_or_fail(self, classifier: tuple[Any, Any] | None, partial: bool) -> None:
+        if self._failed:
+            return
+        try:
+            self._end(classifier, partial)
+        except Exception as error:
+            self._drop(error)
+
     def _end(self, classifier: tuple[Any, Any] | None, partial: bool) -> None:
         if self._series is None:
             if self._dim is None:
                 error = FailedPrecondition("no samples were observed")
                 self._sender.settle(self._future, error)
                 return
-            self._begin(self._dim, "float32")  # this rank has none; others may
+            self._begin(self._dim, self._usual_type)  # this rank has none; others may
         series, dim, classes = self._series, self._open.dim, self._open.num_classes
         assert series is not None
         if self._dropped:
@@ -108,7 +144,10 @@ class Streamed:
             assert classifier is not None
             return frame_classifier(*classifier, classes, dim)
 
-        self._sender.end(series, None if classifier is None else parts, partial)
+        if classifier is None:
+            self._sender.end(series, partial=partial)
+        else:
+            self._sender.end(series, parts, partial, bytes_of(*classifier))
 
     def _drop(self, error: Exception) -> None:
         if self._series is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from ..arrays import DTYPES
@@ -11,6 +12,7 @@ from ..statistics import announced, put_requests
 from ..v1 import service_pb2, types_pb2
 from .future import ReportFuture
 from .sender import Sender
+from .values import bytes_of
 
 if TYPE_CHECKING:
     from ..edge import Centers, EdgeStatistics
@@ -32,6 +34,7 @@ class EarlierMeans:
 
     def before(self, epoch: int) -> Centers | None:
         """Returns those of the latest epoch before `epoch`."""
+        self._means = [each for each in self._means if bool(each.present.any())]  # waits once
         earlier = [each for each in self._means if each.epoch < epoch]
         return max(earlier, key=lambda each: each.epoch, default=None)
 
@@ -87,10 +90,11 @@ class Summed:
             raise InvalidArgument("an epoch is marked partial in mode 'stream' only")
         if self._statistics is None:
             raise FailedPrecondition("no samples were observed")
-        statistics = self._statistics
+        statistics, self._statistics = self._statistics, None
+        statistics.flush()  # here: torch's precision of products is set meanwhile
         if self._open.key.split == TRAIN:
             self._means.keep(statistics, self._open.key.epoch)
-        ready = _moment()
+        ready = _moment(statistics.device)
         series = self._sender.begin(
             self._open,
             self._future,
@@ -100,15 +104,16 @@ class Summed:
         )
 
         def parts() -> Iterator[bytes]:
-            ready()
-            state, decisions = statistics.finish(*(classifier or (None, None)))
+            with ready():
+                state, decisions = statistics.finish(*(classifier or (None, None)))
             header = announced(state.header, decisions)
             requests = put_requests(self._open, header, state, decisions)
             next(requests)  # the Open: a series has its own
             for request in requests:
                 yield request.SerializeToString()
 
-        self._sender.end(series, parts)
+        held = statistics.device_bytes() + bytes_of(*(classifier or ()))
+        self._sender.end(series, parts, held_bytes=held)
 
     def drop(self, error: Exception) -> None:
         """Forgets the samples."""
@@ -134,12 +139,19 @@ class Summed:
         return self._statistics
 
 
-def _moment() -> Callable[[], None]:
-    """Returns what makes another thread's work on a GPU wait for what this one has begun there."""
+def _moment(device: Any) -> Callable[[], AbstractContextManager[None]]:
+    """Returns what makes another thread's work on `device` wait for what this one has begun."""
     import torch
 
-    if not torch.cuda.is_available() or not torch.cuda.is_initialized():
-        return lambda: None
+    if device.type != "cuda":
+        return nullcontext
     event = torch.cuda.Event()
-    event.record()
-    return lambda: torch.cuda.current_stream().wait_event(event)
+    event.record(torch.cuda.current_stream(device))
+
+    @contextmanager
+    def there() -> Iterator[None]:
+        with torch.cuda.device(device):
+            torch.cuda.current_stream(device).wait_event(event)
+            yield
+
+    return there
