@@ -22,7 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
 
 # Installs anew where the sources of the package or the interpreter have changed.
 interpreter=$("$python" -c 'import sys, torch; print(sys.prefix, sys.version, torch.__version__)')
-wanted=$(find client/python proto/ncscope tests/trainer/requirements.txt -type f \
+wanted=$(find client/python proto/ncscope tests/trainer/requirements*.txt -type f \
   -not -path '*/src/ncscope/v1/*' -not -path '*/.*_cache/*' -not -name '*.pyc' -print0 |
   sort -z | xargs -0 sha256sum | sha256sum)
 if [[ ! -f $venv/interpreter || $(<"$venv/interpreter") != "$interpreter" ]]; then
@@ -37,6 +37,12 @@ if [[ ! -f $venv/stamp || $(<"$venv/stamp") != "$wanted" ]]; then
   echo "tests/trainer: setting up $venv"
   rm -f "$venv/stamp"
   "$venv/bin/python" -m pip install -q -r tests/trainer/requirements.txt
+  adapters=tests/trainer/requirements-adapters.txt
+  if [[ $("$python" -c 'import torch; print(torch.__version__)') != 1.* ]]; then
+    sed '/numpy/d; s/[=<].*//' "$adapters" >"$venv/adapters.txt"  # newest, for a new torch
+    adapters=$venv/adapters.txt
+  fi
+  "$venv/bin/python" -m pip install -q -r "$adapters"
   "$venv/bin/python" -m pip install -q "./client/python[crc]"
   "$venv/bin/python" -m pip install -q --force-reinstall --no-deps ./client/python
   echo "$wanted" >"$venv/stamp"

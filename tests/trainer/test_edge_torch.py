@@ -9,8 +9,8 @@ import threading
 import numpy as np
 import pytest
 import torch
-from ncscope import edge_torch, errors
-from ncscope.edge import Centers, EdgeStatistics
+from ncscope import errors
+from ncscope.edge import Centers, EdgeStatistics, arithmetic
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from edge_data import CPU, DATA, TYPES, classifier, summed, tensors
@@ -161,10 +161,10 @@ def test_the_precision_of_products_is_put_back(precision):
     torch.set_float32_matmul_precision(precision)
     before = precisions()
     try:
-        with edge_torch.float32_products():
+        with arithmetic.float32_products():
             assert precisions() <= {"highest", "ieee", "none"}
         assert precisions() == before
-        with contextlib.suppress(KeyError), edge_torch.float32_products():
+        with contextlib.suppress(KeyError), arithmetic.float32_products():
             raise KeyError
         assert precisions() == before
         assert torch.get_float32_matmul_precision() == precision

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from google.protobuf import json_format, timestamp_pb2
@@ -16,6 +16,9 @@ from google.protobuf.message import Message
 
 from .v1 import report_pb2, report_types
 from .v1.report_types import ReportFields
+
+if TYPE_CHECKING:
+    import pandas
 
 T = TypeVar("T")
 
@@ -108,6 +111,31 @@ class Report(ReportFields):
             always_print_fields_with_no_presence=True,
         )
         return json.dumps(value, indent=indent)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Returns one row: run, epoch, split, ..., and every scalar metric by path ("nc1.pinv").
+
+        Columns are the same for all reports, NaN where a metric is undefined: pandas.concat makes
+        a table of a run. Raises ImportError without pandas.
+        """
+        from .tables import frame_of_report
+
+        return frame_of_report(self)
+
+    def classes_to_pandas(self) -> pandas.DataFrame:
+        """Returns the fields of ClassReport of the present classes, by label.
+
+        NaN where a class has no value. Raises ImportError without pandas.
+        """
+        from .tables import frame_of_classes
+
+        return frame_of_classes(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the headline numbers."""
+        from .tables import html_of_report
+
+        return html_of_report(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles the message: a read-only mapping cannot be."""

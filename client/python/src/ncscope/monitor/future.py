@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 
 from ..report import Report
@@ -50,6 +51,7 @@ class Settler:
         self._finished = False
         self._queue: queue.SimpleQueue[tuple[ReportFuture, bytes | None, Exception | None] | None]
         self._queue = queue.SimpleQueue()
+        self._last: Callable[[], None] | None = None
         self._thread = threading.Thread(target=self._run, name="ncscope-reports", daemon=True)
         self._thread.start()
 
@@ -62,9 +64,13 @@ class Settler:
         else:
             self._queue.put((future, report, error))
 
-    def finish(self, seconds: float) -> None:
-        """Waits until all are settled; later ones are at once."""
+    def finish(self, seconds: float, last: Callable[[], None]) -> None:
+        """Waits until all are settled, and `last` is done in the same thread after them.
+
+        Later ones are settled at once.
+        """
         self._finished = True
+        self._last = last
         self._queue.put(None)
         if threading.current_thread() is not self._thread:  # a callback may close the monitor
             self._thread.join(seconds)
@@ -73,6 +79,8 @@ class Settler:
         while (item := self._queue.get()) is not None:
             _settle(*item)
             del item
+        if self._last is not None:
+            self._last()
 
 
 def _settle(future: ReportFuture, report: bytes | None, error: Exception | None) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..choices import NONFINITE, PROFILES, WEIGHTINGS, choice, report_choices, unsigned
 from ..errors import FailedPrecondition, InvalidArgument
+from ..trackers import tracker_of
 from ..v1 import service_pb2, types_pb2
 from ..wire import checksum_of
 from .collector import Collector
@@ -22,10 +23,11 @@ from .copies import Copies
 from .epoch import Epoch
 from .future import ReportFuture
 from .head import classifier_of, find_head, hook_head, is_recomputing, width_of
+from .logged import Trackers
 from .messages import IN_FLIGHT_BYTES, Settings
 from .passes import run_pass
 from .ranks import attempt_of_environment, rank_and_world_size
-from .sender import Sender
+from .sender import Sender, close_all_at_exit
 from .streamed import Streamed
 from .summed import EarlierMeans, Summed
 
@@ -123,6 +125,7 @@ class Monitor:
         self._active: list[Epoch] = []
         self._last: Epoch | None = None  # begun by begin_epoch()
         self._sender: Sender | None = None
+        self._trackers = Trackers()
         self._closed = False
         self._last_epoch = -1
         self._last_type = "float32"
@@ -173,6 +176,7 @@ class Monitor:
             self.options.patience,
             self.options.exit_timeout,
             self._copies.wait,
+            self._trackers.close,
         )
         if self._head is not None:
             self._unhook = hook_head(self._head, self._saw)
@@ -244,6 +248,28 @@ class Monitor:
         if not measured.works:
             return measured.future
         return run_pass(measured, self._model, loader, step, progress)
+
+    def log_to(self, target: Any, prefix: str = "ncscope") -> None:
+        """Logs the headline numbers of every report that arrives from now on to a tracker.
+
+        `target`: a SummaryWriter of torch.utils.tensorboard or tensorboardX; a run of wandb, MLflow
+        or Aim; the module mlflow, for the run that is active now, or the id of a run of it; or
+        anything to call with a report. Names are like "ncscope/train/nc1.pinv", steps are epochs;
+        metrics that are undefined are left out. It happens in a thread of the monitor, and on
+        rank 0 only: others ignore `target`. Trouble is logged once. Close the monitor before the
+        tracker.
+        """
+        if self.rank != 0 or self._sender is None or self._closed:
+            return
+        try:
+            tracker = tracker_of(target, prefix)
+        except Exception as error:
+            if self.strict:
+                raise
+            log.error("%s", error)
+            return
+        self._trackers.add(tracker)
+        close_all_at_exit()  # before the tracker's own end
 
     def state_dict(self) -> dict[str, Any]:
         """Returns what a checkpoint needs, for `load_state_dict` of the training that resumes."""
@@ -331,6 +357,7 @@ class Monitor:
         if self._sender is None or self._closed:
             future.set_exception(FailedPrecondition("the monitor is disabled or closed"))
             return Epoch(self, future, None, None)
+        self._trackers.expect(future)
         collector: Collector
         if self._mode == "edge":
             collector = Summed(

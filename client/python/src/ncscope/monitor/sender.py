@@ -90,15 +90,18 @@ class Sender:
         patience: float,
         exit_timeout: float,
         sources: Callable[[float], None],
+        after_reports: Callable[[], None],
     ) -> None:
         """Starts the helper.
 
         `patience`: seconds that one series may wait for room in all; `exit_timeout`: those that the
         end of the program waits, if nobody has closed it. `sources` waits so many seconds until
-        those that still append have done so.
+        those that still append have done so. `after_reports` is called when it is closed, in the
+        thread that settles futures, after the last one.
         """
         self.exit_timeout = exit_timeout
         self._sources = sources
+        self._after_reports = after_reports
         self._settings = settings
         self._patience = patience
         self._changed = threading.Condition(threading.RLock())
@@ -296,7 +299,7 @@ class Sender:
         if process is not None:
             process.post(None)
             process.wait(0.2)
-        self._settler.finish(max(0.0, deadline - time.monotonic()))
+        self._settler.finish(max(0.0, deadline - time.monotonic()), self._after_reports)
         if self in _open_senders:
             _open_senders.remove(self)
         if kept:
@@ -570,6 +573,12 @@ def _close_all() -> None:
         each.close(max(0.0, deadline - time.monotonic()))
 
 
-atexit.register(_close_all)
+def close_all_at_exit() -> None:
+    """Closes all when the program ends, before what registered its own end until now."""
+    atexit.unregister(_close_all)
+    atexit.register(_close_all)
+
+
+close_all_at_exit()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_all)
