@@ -200,10 +200,9 @@ std::unique_ptr<server::Engine> start(Shared& shared) {
     return std::make_unique<server::Engine>(shared.services, std::chrono::hours(1));
   } catch (const Error& error) {
     const std::string_view why = error.what();
-    const bool is_refusal =
-        why.starts_with("cannot restore") && why.find("/1-0: ") != why.npos &&
-        (why.find("expected ") != why.npos || why.find("--state-memory") != why.npos ||
-         why.find("is of a newer version") != why.npos);
+    const auto has = [&](std::string_view text) { return why.find(text) != why.npos; };
+    const bool is_refusal = has("/log/1-0") && (has("expected ") || has("--state-memory") ||
+                                                has("is of a newer version"));
     require(is_refusal, error.what());
     return nullptr;
   }

@@ -91,4 +91,5 @@ def client(server):
 @pytest.fixture
 def run_name(request):
     """A run that no other test uses."""
-    return re.sub(r"[^A-Za-z0-9._-]", "-", request.node.name)[:100]
+    name = f"{request.node.module.__name__}.{request.node.name}"
+    return re.sub(r"[^A-Za-z0-9._-]", "-", name)[-100:]
