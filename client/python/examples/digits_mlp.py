@@ -6,6 +6,8 @@ the last layer. Reports are printed when they come; the training does not wait f
     python digits_mlp.py --server 127.0.0.1:50051 --run digits-mlp
 """
 
+from itertools import pairwise
+
 from torch import nn, optim
 from torch.nn import functional
 
@@ -17,7 +19,7 @@ def make_model():
     """Returns 64 -> 256 -> 256 -> 256 -> 64 -> 10, with batch normalisation and ReLU between."""
     widths = (64, 256, 256, 256, 64)
     layers = []
-    for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+    for inputs, outputs in pairwise(widths):
         layers += [nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(widths[-1], 10))
 
