@@ -2,7 +2,7 @@
 
     build/venv-trainer/bin/python tests/bench/monitor/overhead.py --json build/overhead.json
 
-Ways, in blocks that alternate within each round, in an order that changes:
+Ways, in blocks of some steps that alternate within each round, in an order that changes:
 
     a  training, no monitor
     b  training, with a monitor whose hook is on and no epoch active
@@ -26,11 +26,11 @@ import tempfile
 import time
 from pathlib import Path
 
+import ncscope
 import numpy as np
 import torch
-from workloads import WORKLOADS, head_of
 
-import ncscope
+from workloads import WORKLOADS, head_of
 
 ROOT = Path(__file__).resolve().parents[3]
 NOWHERE = "127.0.0.1:9"  # the port "discard", where nothing listens
@@ -139,10 +139,9 @@ def measure_steps(ways, rounds, server_pid):
     steps |= dict.fromkeys("cde", workload.evaluation_steps)
     found = {way: [] for way in steps}
     others = np.zeros(2)
+    orders = ("abcde", "baecd", "abdec", "bacde", "abecd", "badec")
     for turn in range(-1, rounds):  # one to warm up
-        order = [*steps]
-        order = order[turn % 5 :] + order[: turn % 5]
-        for way in order if turn % 2 else reversed(order):
+        for way in orders[turn % len(orders)]:
             pids = (ways.monitor.helper_pid, server_pid)
             before = np.array([cpu_of(pid) for pid in pids])
             times = np.array(getattr(ways, way)()) / steps[way]
@@ -235,7 +234,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workloads", nargs="+", default=[*WORKLOADS], choices=WORKLOADS)
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2], help="of torch")
-    parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--calls", type=int, default=500, help="of observe")
     parser.add_argument("--json", type=Path, help="file for all figures")
     given = parser.parse_args()
