@@ -22,6 +22,7 @@ import json
 import logging
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -30,10 +31,18 @@ import ncscope
 import numpy as np
 import torch
 
+from figures import report_on
 from workloads import WORKLOADS, head_of
 
 ROOT = Path(__file__).resolve().parents[3]
 NOWHERE = "127.0.0.1:9"  # the port "discard", where nothing listens
+# Of glibc: what a step frees stays with the process. Else the page faults of the steps' own
+# temporaries, whose cost depends on who else runs, are most of the spread.
+KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+    "MALLOC_TOP_PAD_": str(256 << 20),
+}
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -182,76 +191,53 @@ def measure_observe(ways, calls):
     return np.array(observed), np.array(copied), len(source)
 
 
-def summary(values):
-    """Median and quartiles."""
-    return [float(each) for each in np.quantile(values, (0.5, 0.25, 0.75))]
+def measure(given, threads):
+    """Measures all workloads in this process; returns the results."""
+    torch.manual_seed(0)
+    torch.set_num_threads(threads)
+    results = []
+    with server() as (address, pid), tempfile.TemporaryDirectory() as folder:
+        for name in given.workloads:
+            ways = Ways(WORKLOADS[name](), address, folder)
+            try:
+                times, others = measure_steps(ways, given.rounds, pid)
+                observed = measure_observe(ways, given.calls)
+            finally:
+                ways.close()
+            results.append(report_on(ways.workload.name, threads, times, others, observed))
+    return results
 
 
-def ratio_of(times, way, other, column):
-    """Median and quartiles of the ratio within a round; column 0 is wall time, 1 CPU."""
-    return summary(times[way][:, column] / times[other][:, column])
-
-
-def report_on(name, threads, times, others, observed):
-    """Prints what was found; returns it for JSON."""
-    calls, copies, size = observed
-    result = {
-        "workload": name,
-        "threads": threads,
-        "ms_per_step": {way: summary(each[:, 0] * 1e3) for way, each in times.items()},
-        "cpu_ms_per_step": {way: summary(each[:, 1] * 1e3) for way, each in times.items()},
-        "ratio": {f"{p}/{q}": ratio_of(times, p, q, 0) for p, q in ("ba", "dc", "ec")},
-        "cpu_ratio": {f"{p}/{q}": ratio_of(times, p, q, 1) for p, q in ("ba", "dc", "ec")},
-        "others_cpu_ms_per_step": dict(zip(("helper", "server"), others * 1e3, strict=True)),
-        "bytes_per_step": size,
-        "observe_us": [float(each) for each in np.quantile(calls * 1e6, (0.5, 0.99))],
-        "copy_us": [float(each) for each in np.quantile(copies * 1e6, (0.5, 0.99))],
-    }
-    print(f"\n{name}, {threads} thread{'s' * (threads > 1)}: median (quartiles)")
-    for way in times:
-        wall, cpu = result["ms_per_step"][way], result["cpu_ms_per_step"][way]
-        print(f"  {way}    {shown(wall)} ms a step, CPU {shown(cpu)} ms")
-    for each in ("b/a", "d/c", "e/c"):
-        print(f"  {each}  {shown(result['ratio'][each])}, CPU {shown(result['cpu_ratio'][each])}")
-    helper, served = result["others_cpu_ms_per_step"].values()
-    print(f"  d's others: CPU of the helper {helper:.3f}, of the server {served:.3f} ms a step")
-    print(
-        f"  observe of {size >> 10} KiB: p50 {result['observe_us'][0]:.0f}, p99 "
-        f"{result['observe_us'][1]:.0f} us; copying these p50 {result['copy_us'][0]:.0f}, p99 "
-        f"{result['copy_us'][1]:.0f} us",
-        flush=True,
-    )
-    return result
-
-
-def shown(values):
-    """Median and quartiles as text."""
-    return "{:.3f} ({:.3f} to {:.3f})".format(*values)
+def measure_in_child(given, threads):
+    """Measures in a process with so many threads of OpenMP and of OpenBLAS."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "results"
+        command = [sys.executable, __file__, "--child", "--threads", threads, "--json", file]
+        command += ["--rounds", given.rounds, "--calls", given.calls]
+        command += ["--workloads", *given.workloads]
+        limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
+        subprocess.run([*map(str, command)], env=os.environ | limits | KEEP_MEMORY, check=True)
+        return json.loads(file.read_text())
 
 
 def main():
-    """Measures all workloads."""
+    """Measures with each number of threads."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workloads", nargs="+", default=[*WORKLOADS], choices=WORKLOADS)
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2], help="of torch")
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--calls", type=int, default=500, help="of observe")
     parser.add_argument("--json", type=Path, help="file for all figures")
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    torch.manual_seed(0)
-    print(f"torch {torch.__version__}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     results = []
-    with server() as (address, pid), tempfile.TemporaryDirectory() as folder:
-        for threads in given.threads:
-            torch.set_num_threads(threads)
-            for name in given.workloads:
-                ways = Ways(WORKLOADS[name](), address, folder)
-                try:
-                    times, others = measure_steps(ways, given.rounds, pid)
-                    observed = measure_observe(ways, given.calls)
-                finally:
-                    ways.close()
-                results.append(report_on(ways.workload.name, threads, times, others, observed))
+    for threads in given.threads:
+        if given.child:
+            results += measure(given, threads)
+        else:
+            load = os.getloadavg()[0]
+            print(f"torch {torch.__version__}, {os.cpu_count()} cores, load {load:.1f}", flush=True)
+            results += measure_in_child(given, threads)
     if given.json:
         given.json.write_text(json.dumps(results, indent=1) + "\n")
 
