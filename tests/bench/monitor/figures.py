@@ -15,7 +15,7 @@ def ratio_of(times, way, other, column):
 
 def report_on(name, threads, times, others, observed):
     """Prints what was found; returns it for JSON."""
-    calls, copies, size = observed
+    (calls, copies, size), (at_once, _, _) = observed
     result = {
         "workload": name,
         "threads": threads,
@@ -26,6 +26,7 @@ def report_on(name, threads, times, others, observed):
         "others_cpu_ms_per_step": dict(zip(("helper", "server"), others * 1e3, strict=True)),
         "bytes_per_step": size,
         "observe_us": [float(each) for each in np.quantile(calls * 1e6, (0.5, 0.99))],
+        "observe_at_once_us": [float(each) for each in np.quantile(at_once * 1e6, (0.5, 0.99))],
         "copy_us": [float(each) for each in np.quantile(copies * 1e6, (0.5, 0.99))],
     }
     print(f"\n{name}, {threads} thread{'s' * (threads > 1)}: median (quartiles)")
@@ -36,12 +37,10 @@ def report_on(name, threads, times, others, observed):
         print(f"  {each}  {shown(result['ratio'][each])}, CPU {shown(result['cpu_ratio'][each])}")
     helper, served = result["others_cpu_ms_per_step"].values()
     print(f"  d's others: CPU of the helper {helper:.3f}, of the server {served:.3f} ms a step")
-    print(
-        f"  observe of {size >> 10} KiB: p50 {result['observe_us'][0]:.0f}, p99 "
-        f"{result['observe_us'][1]:.0f} us; copying these p50 {result['copy_us'][0]:.0f}, p99 "
-        f"{result['copy_us'][1]:.0f} us",
-        flush=True,
-    )
+    each_us = (result[f"{what}_us"] for what in ("observe", "copy", "observe_at_once"))
+    after, copy, at_once = ("p50 {:.0f}, p99 {:.0f} us".format(*each) for each in each_us)
+    print(f"  {size >> 10} KiB after a step: observe {after}, a copy {copy}")
+    print(f"  observe without a step between: {at_once}", flush=True)
     return result
 
 

@@ -161,23 +161,25 @@ def measure_steps(ways, rounds, server_pid):
     return {way: np.array(each) for way, each in found.items()}, others / rounds / steps["d"]
 
 
-def measure_observe(ways, calls):
-    """Returns seconds of `observe` and of a copy of the same bytes, [calls] each.
+def measure_observe(ways, calls, after_step):
+    """Returns seconds of `observe`, of a copy of the same bytes, [calls] each, and these bytes.
 
-    Each is called after a step of the plain model, as in a training, with what that left in caches.
+    `after_step`: each after a step of the plain model, as in a training, with what that left in
+    caches; else one after the other.
     """
     workload, seen = ways.workload, []
     handle = head_of(ways.plain).register_forward_pre_hook(lambda _, args: seen.append(args[0]))
     workload.evaluate(ways.plain)
     handle.remove()
-    batches = list(zip(seen, [y for _, y in workload.evaluation], strict=False))
+    batches = list(zip(seen, workload.evaluation, strict=False))
     room = np.empty(32 << 20, np.uint8)
     observed, copied, at = [], [], 0
     ways.epochs += 1
     with torch.no_grad(), ways.monitor.epoch(ways.epochs) as epoch:
         for call in range(calls):
-            features, labels = batches[call % len(batches)]
-            ways.plain(workload.evaluation[call % len(batches)][0])
+            features, (x, labels) = batches[call % len(batches)]
+            if after_step:
+                ways.plain(x)
             features, source = features.clone(), features.clone().numpy().reshape(-1).view(np.uint8)
             begin = time.perf_counter()
             epoch.observe(features, labels)
@@ -201,7 +203,7 @@ def measure(given, threads):
             ways = Ways(WORKLOADS[name](), address, folder)
             try:
                 times, others = measure_steps(ways, given.rounds, pid)
-                observed = measure_observe(ways, given.calls)
+                observed = [measure_observe(ways, given.calls, after) for after in (True, False)]
             finally:
                 ways.close()
             results.append(report_on(ways.workload.name, threads, times, others, observed))
