@@ -111,4 +111,4 @@ def test_without_a_server_an_example_says_so(tmp_path):
         cwd=tmp_path,
     )
     assert result.returncode == 1
-    assert "python -m ncscope sync" in result.stderr
+    assert "`ncscope sync " in result.stderr
