@@ -173,6 +173,28 @@ def test_gradient_checkpointing_does_not_count_twice(monitor_of, how):
     assert epoch.future.result(30).data.samples == 320
 
 
+@pytest.mark.parametrize("shape", [(40,), (4, 10)])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_many_batches_alike(monitor_of, client, run_name, dtype, shape):
+    x, y = data(rows=20_000)
+    x = x[:, :7].to(dtype)  # rows of odd sizes
+    monitor = monitor_of(None, num_classes=CLASSES)
+    with monitor.epoch(0) as epoch:
+        for row in range(0, 20_000, 40):
+            features, labels = x[row : row + 40], y[row : row + 40]
+            if row == 4000:
+                labels = labels.to(torch.int32)  # one that is not alike
+            if row == 8000:
+                features = features.t().contiguous().t()
+            epoch.observe(features.reshape(*shape, 7), labels.reshape(shape))
+    with client.stream(run_name + ".plain", 0, num_classes=CLASSES) as plain:
+        plain.add(x, y)
+    report = epoch.future.result(30)
+    assert report.data.samples == 20_000
+    assert report.nc1.pinv == pytest.approx(plain.report.nc1.pinv, rel=1e-9)
+    assert report.nc2.means.etf_error == pytest.approx(plain.report.nc2.means.etf_error, rel=1e-9)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_element_types(monitor_of, client, run_name, dtype):
     if dtype is torch.float16 and torch.__version__ < "2":

@@ -32,6 +32,10 @@ def map_shared(fd: int, size: int) -> mmap.mmap:
     return mmap.mmap(fd, size)
 
 
+# Entries begin at multiples of this many bytes.
+ALIGNMENT = 64
+
+
 @dataclass
 class _Run:
     """Consecutive bytes that were given out together."""
@@ -64,6 +68,7 @@ class RingSpace:
         """Returns the number of a new entry and the offset of its `count` bytes; None if full."""
         if not self._runs:
             self._head = 0  # memory that was used before is memory that is there
+        count = -(-count // ALIGNMENT) * ALIGNMENT
         run = _Run(self._next_entry, self._head)
         begin = self._head
         if begin % self.size + count > self.size:  # bytes of an entry lie side by side

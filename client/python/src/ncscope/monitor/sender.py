@@ -59,6 +59,7 @@ class _Gathered:
     columns: tuple[tuple[int, int], ...]  # offset and bytes per row of what a row has
     kinds: tuple[bool, bool]  # whether there are predictions, and sample ids
     rows: int = 0
+    views: tuple[Array, Array] | None = None  # features [capacity, d], labels [capacity]
 
 
 @dataclass(eq=False)
@@ -208,6 +209,35 @@ class Sender:
                     self._memory[at : at + len(part)] = np.frombuffer(part, np.uint8)
                 room.rows += end - begin
                 begin = end
+
+    def append_alike(self, series: Outgoing, features: Array, labels: Array) -> bool:
+        """Copies features [..., d] of the series' element type and labels [...] of int64.
+
+        Returns False, and does nothing, where there is no room at once: see `append`.
+        """
+        with self._changed:
+            room = series.gathered
+            if room is None or room.kinds != (False, False) or series.over:
+                return False
+            end = room.rows + labels.size
+            if end > room.capacity:
+                return False
+            if room.views is None:
+                (at, row_bytes), (labels_at, _) = room.columns
+                rows = self._memory[at : at + room.capacity * row_bytes].view(features.dtype)
+                counts = self._memory[labels_at : labels_at + room.capacity * 8].view(labels.dtype)
+                room.views = (rows.reshape(room.capacity, -1), counts)
+            to, labels_to = room.views
+            if features.shape[-1] != to.shape[1]:
+                return False
+            if features.ndim == 2:
+                to[room.rows : end] = features
+                labels_to[room.rows : end] = labels
+            else:
+                to[room.rows : end].reshape(features.shape)[...] = features
+                labels_to[room.rows : end].reshape(labels.shape)[...] = labels
+            room.rows = end
+        return True
 
     def end(
         self,

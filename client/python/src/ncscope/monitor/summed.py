@@ -84,6 +84,10 @@ class Summed:
             weight, bias = self._head.weight, getattr(self._head, "bias", None)
         statistics.add(features, labels, weight, bias, predictions)
 
+    def add_alike(self, features: Any, labels: Any, next_token: bool) -> bool:
+        """Takes none: `add` does."""
+        return False
+
     def end(self, classifier: tuple[Any, Any] | None, partial: bool) -> None:
         """Sends the state from a thread of the sender's, where the device may be waited for."""
         if partial:
