@@ -15,18 +15,19 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr size_t kRanks = 3;
-constexpr size_t kRows = 150;
+constexpr size_t kStateRanks = 3;
+constexpr size_t kStateRows = 150;
 
 class StateDecisionsTest : public RestartFixture {
  protected:
   StateDecisionsTest() : device_(make_device(Backend::kCpu)) {
-    for (size_t i = 0; i < kRows; ++i) {  // rank 0 has no sample of class 2, rank 2 has no other
+    for (size_t i = 0; i < kStateRows;
+         ++i) {  // rank 0 has no sample of class 2, rank 2 has no other
       samples_.labels[i] = i < 50 ? static_cast<int64_t>(i % 2) : samples_.labels[i];
       if (i >= 100) samples_.labels[i] = 2;
     }
     centers_ = statistics_of(make_samples(90, 6, 4, DType::kFloat64, 1));
-    for (uint32_t rank = 0; rank < kRanks; ++rank) states_.push_back(state_of(part(rank)));
+    for (uint32_t rank = 0; rank < kStateRanks; ++rank) states_.push_back(state_of(part(rank)));
   }
 
   Samples part(uint32_t rank) const { return samples_.slice(rank * 50, 50); }
@@ -63,7 +64,7 @@ class StateDecisionsTest : public RestartFixture {
     v1::Open open = open_for(samples_, run);
     open.mutable_key()->set_epoch(epoch);
     open.set_rank(rank);
-    open.set_world_size(kRanks);
+    open.set_world_size(kStateRanks);
     return open;
   }
 
@@ -77,7 +78,8 @@ class StateDecisionsTest : public RestartFixture {
 
   v1::Report put_all(const std::string& run, const std::vector<StatisticsBundle>& states) {
     server::CloseResult result;
-    for (uint32_t rank = 0; rank < kRanks; ++rank) result = put(open_of(rank, run), states[rank]);
+    for (uint32_t rank = 0; rank < kStateRanks; ++rank)
+      result = put(open_of(rank, run), states[rank]);
     return result.report ? *result.report : v1::Report();
   }
 
@@ -91,7 +93,7 @@ class StateDecisionsTest : public RestartFixture {
     EXPECT_EQ(nc4.agreement(), expected.number("nc4.agreement"));
     EXPECT_EQ(nc4.ncc_accuracy(), expected.number("nc4.ncc_accuracy"));
     EXPECT_EQ(nc4.classifier_accuracy(), expected.number("nc4.classifier_accuracy"));
-    EXPECT_EQ(nc4.samples(), kRows);
+    EXPECT_EQ(nc4.samples(), kStateRows);
     EXPECT_EQ(nc4.decision_source(), v1::DECISION_SOURCE_COUNTED);
     EXPECT_EQ(nc4.centers().split(), "train");
     EXPECT_EQ(nc4.centers().epoch(), 1u);
@@ -112,7 +114,7 @@ class StateDecisionsTest : public RestartFixture {
   }
 
   const std::unique_ptr<Device> device_;
-  Samples samples_ = make_samples(kRows, 6, 4, DType::kFloat64, 2);
+  Samples samples_ = make_samples(kStateRows, 6, 4, DType::kFloat64, 2);
   Statistics centers_;
   std::vector<StatisticsBundle> states_;
 };
@@ -139,7 +141,7 @@ TEST_F(StateDecisionsTest, OfATestSplitAreNotThoseOfItsTrainMeans) {
   train.mutable_key()->set_epoch(3);
   send_rest(train, samples_, 50);
   v1::Report report;
-  for (uint32_t rank = 0; rank < kRanks; ++rank) {
+  for (uint32_t rank = 0; rank < kStateRanks; ++rank) {
     v1::Open open = open_of(rank);
     open.mutable_key()->set_split("val");
     const auto result = put(open, states_[rank]);
@@ -151,7 +153,7 @@ TEST_F(StateDecisionsTest, OfATestSplitAreNotThoseOfItsTrainMeans) {
 }
 
 TEST_F(StateDecisionsTest, SurviveRestarts) {
-  for (uint32_t rank = 0; rank + 1 < kRanks; ++rank) {
+  for (uint32_t rank = 0; rank + 1 < kStateRanks; ++rank) {
     EXPECT_FALSE(put(open_of(rank), states_[rank]).report);
     const size_t memory = services().memory.used();
     restart();
@@ -165,7 +167,7 @@ TEST_F(StateDecisionsTest, SurviveRestarts) {
     EXPECT_THROW(put(open_of(rank), other), server::AlreadyExists);
   }
   EXPECT_EQ(services().counters.damaged_logs, 0u);
-  const auto result = put(open_of(kRanks - 1), states_[kRanks - 1]);
+  const auto result = put(open_of(kStateRanks - 1), states_[kStateRanks - 1]);
   ASSERT_TRUE(result.report);
   expect_nc4(*result.report);
   EXPECT_TRUE(logs().empty());
@@ -242,7 +244,7 @@ TEST_F(StateDecisionsTest, RanksThatDoNotDecideAlikeHaveNone) {
   EXPECT_EQ(why_no_nc4(*mixed.report),
             "rank 1 streamed its samples, rank 0 decided about its own against the class means of "
             "epoch 1");
-  EXPECT_EQ(mixed.report->data().samples(), kRows);
+  EXPECT_EQ(mixed.report->data().samples(), kStateRows);
 }
 
 TEST_F(StateDecisionsTest, ARankWithoutSamplesIsInNobodysWay) {
@@ -261,11 +263,11 @@ TEST_F(StateDecisionsTest, AreKeptWhereRanksAreMerged) {
   v1::Open train_open = open_for(samples_);
   train_open.mutable_key()->set_epoch(3);
   const auto train = engine().open(train_open);
-  train->add_batch(incoming(batch_of(samples_, 0, 0, kRows), *train));
+  train->add_batch(incoming(batch_of(samples_, 0, 0, kStateRows), *train));
   const size_t of_train = services().memory.used();
   v1::Open val = open_of(0);
   val.mutable_key()->set_split("val");
-  for (uint32_t rank = 0; rank < kRanks; ++rank) {
+  for (uint32_t rank = 0; rank < kStateRanks; ++rank) {
     val.set_rank(rank);
     EXPECT_FALSE(put(val, states_[rank]).report);
   }
