@@ -100,6 +100,7 @@ class HelperProcess:
     def _read(self) -> None:
         while (message := self._channel.receive()) is not None:
             self._received(message)
+        self._channel.close()
         self.post(None)
         self._gone(self)
 
