@@ -24,6 +24,7 @@ class ScriptedServer:
         self._others = others
         self._received = 0
         self.opens = 0
+        self.calls = []  # sequence numbers of the batches of each
         self.waiting = threading.Event()  # a call hangs
         self._stopped = threading.Event()
         self._server = grpc.server(
@@ -47,6 +48,7 @@ class ScriptedServer:
             kind = request.WhichOneof("message")
             if kind == "open":
                 self.opens += 1
+                self.calls.append([])
                 if end == "open":
                     context.abort(*status)
                 if end == "hang":
@@ -56,6 +58,7 @@ class ScriptedServer:
                 response.opened.tells_durable = script.get("tells_durable", "durable" in script)
             elif kind == "batch":
                 batches += 1
+                self.calls[-1].append(request.batch.sequence)
                 self._received = max(self._received, request.batch.sequence + 1)
                 if end == batches:
                     context.abort(*status)

@@ -97,6 +97,16 @@ def test_batches_that_the_server_had_before_are_progress_of_this_stream():
         assert server.opens == cuts + 1
 
 
+def test_batches_that_were_not_compared_are_sent_again():
+    """The server has five of an earlier stream, and is lost before it says they are the same."""
+    with scripted({"next": 5, "end": 1}, {"next": 5, "end": 3}, {"next": 5}) as (server, client):
+        with stream_of(client) as opened:
+            add(opened, 4)
+        # Whether it is lost while the others are on their way, or waited for, is chance.
+        assert [call[0] for call in server.calls] == [0, 0, 2]
+        assert server.calls[-1] == [2, 3]
+
+
 def test_batches_that_the_server_had_before_are_progress_once():
     """A server that is lost over the same one each time is given up there too."""
     with scripted({"next": 100, "end": 3}, *[{"next": 2, "end": 1}] * 20) as (server, client):
