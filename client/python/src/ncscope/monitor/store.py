@@ -225,6 +225,8 @@ class Store:
     def close(self) -> None:
         """Ends; a folder that holds nothing goes."""
         with self.changed:
+            if self._folder.exists():  # of an earlier helper, perhaps
+                self._open_session()
             if self._session is not None:
                 self._session.remove_if_empty()
                 self._session.close()
