@@ -1,5 +1,5 @@
-// Kernels of argmax_affine and point_distances: samples and classes in T, the two best scores of a sample, and, where
-// those are too close, decisions in float64. T is float or double.
+// Kernels of argmax_affine and point_distances: samples and classes in T, the two best scores of a
+// sample, and, where those are too close, decisions in float64. T is float or double.
 #pragma once
 
 #include <cstdint>

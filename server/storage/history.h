@@ -21,8 +21,8 @@ std::span<const HistoryMetric> history_metrics();
 // Where it is in the list.
 inline constexpr size_t kPinvMetric = 0;
 
-// Whether nc4 was decided over some of the samples only: it has no place beside that of others then,
-// and proves no train error of 0.
+// Whether nc4 was decided over some of the samples only: it has no place beside that of others
+// then, and proves no train error of 0.
 bool is_nc4_sampled(const v1::Report& report);
 
 // Values by their place in the list.
