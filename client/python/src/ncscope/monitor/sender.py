@@ -194,21 +194,20 @@ class Sender:
     ) -> None:
         kinds = (has_predictions, len(columns) > 1 + has_predictions)
         begin = 0
-        if not series.over:
-            while begin < features.rows:
-                room = self._room_for(series, features.rows - begin, features.row_bytes, kinds)
-                if room is None:
-                    if self._wait_for_room(series, patience):
-                        continue
-                    self.drop(series, features.rows - begin)
-                    return
-                end = begin + min(features.rows - begin, room.capacity - room.rows)
-                parts = [features.read(begin, end), *(as_bytes(c[begin:end]) for c in columns)]
-                for (offset, row_bytes), part in zip(room.columns, parts, strict=True):
-                    at = offset + room.rows * row_bytes
-                    self._memory[at : at + len(part)] = np.frombuffer(part, np.uint8)
-                room.rows += end - begin
-                begin = end
+        while begin < features.rows and not series.over:
+            room = self._room_for(series, features.rows - begin, features.row_bytes, kinds)
+            if room is None:
+                if self._wait_for_room(series, patience):
+                    continue
+                self.drop(series, features.rows - begin)
+                return
+            end = begin + min(features.rows - begin, room.capacity - room.rows)
+            parts = [features.read(begin, end), *(as_bytes(c[begin:end]) for c in columns)]
+            for (offset, row_bytes), part in zip(room.columns, parts, strict=True):
+                at = offset + room.rows * row_bytes
+                self._memory[at : at + len(part)] = np.frombuffer(part, np.uint8)
+            room.rows += end - begin
+            begin = end
 
     def append_alike(self, series: Outgoing, features: Array, labels: Array) -> bool:
         """Copies features [..., d] of the series' element type and labels [...] of int64.

@@ -218,8 +218,9 @@ class Store:
                     self._describe(series)
                     kept = True
                 except OSError as error:
-                    self._say(f"{series.folder.path.name} could not be kept: {error}")
-                    series.folder.remove()
+                    # What is there already stays, for sync --partial.
+                    self._say(f"{series.folder.path.name} could not be kept whole: {error}")
+                    kept = kept or (series.folder.path / "open").exists()
         return kept
 
     def close(self) -> None:

@@ -56,8 +56,8 @@ class Streamed:
     def add_alike(self, features: Any, labels: Any, next_token: bool) -> bool:
         """Copies torch tensors on the host that are as those before; False where `add` must.
 
-        A training step leaves the processor's caches to others, and then every Python function
-        and every operation of torch or numpy takes some 10 us: so this has few of them.
+        A training step leaves the processor's caches to others, and then it is the number of Python
+        functions and operations of torch or numpy that takes time: so this has few of them.
         """
         if self._alike is None or self._alike != (type(features), features.dtype, labels.dtype):
             return False

@@ -34,7 +34,8 @@ class EarlierMeans:
 
     def before(self, epoch: int) -> Centers | None:
         """Returns those of the latest epoch before `epoch`."""
-        self._means = [each for each in self._means if bool(each.present.any())]  # waits once
+        # Among fewer than two centres there is nothing to decide. Waits for the device, once.
+        self._means = [each for each in self._means if int(each.present.sum()) >= 2]
         earlier = [each for each in self._means if each.epoch < epoch]
         return max(earlier, key=lambda each: each.epoch, default=None)
 
